@@ -1,6 +1,7 @@
 //! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
+mod chain_audit;
 #[cfg(feature = "elasticsearch")]
 mod elastic;
 #[cfg(feature = "elasticsearch")]
@@ -57,7 +58,7 @@ pub use self::placing::{advice_from_files, read_candidate_file};
 pub use self::reports::{read_weights, report_from_files};
 pub use self::status::{status_of_no_answer, status_of_no_collector};
 use crate::assembly::roster;
-use crate::cli::{Command, Format};
+use crate::cli::{Command, Format, ReportCommand};
 use crate::config::Config;
 use crate::control::{Answer, Answers};
 
@@ -154,6 +155,9 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         #[cfg(not(feature = "elasticsearch"))]
         command if command.is_from_elasticsearch() => Err(UsageError::NoElasticsearch.into()),
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
+        Command::Report(ReportCommand::Audit { window, format }) => {
+            chain_audit::carry_out(&context, &window, format, &out).await
+        }
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
         Command::Locate(args) => locate::locate(&context, *args, &out).await,
         Command::Place(args) => placing::carry_out(&context, placing::Advice::Place(args), &out).await,

@@ -9,6 +9,7 @@ mod paths;
 mod reach;
 mod retention;
 mod size;
+mod topology;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -27,6 +28,8 @@ pub use self::error::{ConfigError, WrongValue};
 pub use self::extra_roots::{ExtraRoots, RootsError};
 pub use self::paths::Paths;
 use self::retention::RawRetention;
+pub use self::topology::TopologySettings;
+pub(crate) use self::topology::indexer;
 
 /// What the collector is told by its file. Every key has a default.
 #[derive(Clone, Debug)]
@@ -55,6 +58,8 @@ pub struct Config {
     pub coverage: CoverageSettings,
     /// Authorities that receivers of alerts may have, beside the system's roots.
     pub extra_roots: ExtraRoots,
+    /// The indexer whose chain is followed; `None`: none is.
+    pub topology: Option<TopologySettings>,
     /// The cluster that measurements go to; `None`: to none.
     #[cfg(feature = "elasticsearch")]
     pub elasticsearch: Option<isochrone_elastic::Settings>,
@@ -84,6 +89,7 @@ struct RawConfig {
     coverage_target_ms: Option<u32>,
     coverage: coverage::RawCoverage,
     extra_roots: Vec<String>,
+    topology: topology::RawTopology,
     #[cfg(feature = "elasticsearch")]
     elasticsearch: Option<isochrone_elastic::RawSettings>,
 }
@@ -106,6 +112,7 @@ impl Default for Config {
             coverage_target_ms: 100,
             coverage: CoverageSettings::default(),
             extra_roots: ExtraRoots::default(),
+            topology: None,
             #[cfg(feature = "elasticsearch")]
             elasticsearch: None,
         }
@@ -161,10 +168,12 @@ impl Config {
         let roots = ExtraRoots::read(&raw.extra_roots, path);
         let extra_roots = roots.map_err(|wrong| value(WrongValue::ExtraRoots(wrong)))?;
         let coverage = coverage::of(&raw.coverage, path).map_err(value)?;
+        let topology = topology::of(std::mem::take(&mut raw.topology)).map_err(value)?;
         let config = Self::try_from(raw).map_err(value)?;
         Ok(Self {
             coverage,
             extra_roots,
+            topology,
             #[cfg(feature = "elasticsearch")]
             elasticsearch,
             ..config
@@ -211,6 +220,7 @@ impl TryFrom<RawConfig> for Config {
             coverage_target_ms: raw.coverage_target_ms.unwrap_or(default.coverage_target_ms),
             coverage: default.coverage,
             extra_roots: default.extra_roots,
+            topology: default.topology,
             #[cfg(feature = "elasticsearch")]
             elasticsearch: default.elasticsearch,
         })

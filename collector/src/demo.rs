@@ -5,6 +5,7 @@
 
 mod advice;
 pub mod argus_node;
+mod chain;
 #[cfg(feature = "elasticsearch")]
 mod compared;
 pub mod director;

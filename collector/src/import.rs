@@ -5,6 +5,7 @@ mod borrowed;
 #[cfg(feature = "elasticsearch")]
 mod documents;
 mod store;
+mod topology;
 
 use isochrone_base::error_chain::chain;
 
@@ -45,6 +46,11 @@ async fn import(paths: &Paths, command: ImportCommand, answers: &Answers) -> any
         ImportCommand::Ndjson { file, index, options } => {
             return documents::of_file((&file, index), &options, store, answers).await;
         }
+        ImportCommand::Topology {
+            source,
+            anyway,
+            format,
+        } => return topology::import(&source, anyway, format, (paths, store, answers)).await,
         #[cfg(feature = "elasticsearch")]
         ImportCommand::Elasticsearch { from, options } => {
             return documents::of_index(&from, &options, store, answers).await;

@@ -13,6 +13,7 @@ mod downloads;
 mod elastic_incidents;
 #[cfg(feature = "elasticsearch")]
 mod elastic_watch;
+mod following;
 pub mod gate_alerts;
 mod import;
 mod judging;
@@ -25,6 +26,7 @@ pub mod serve;
 pub mod store_watch;
 pub mod supervisor;
 pub mod terminal;
+mod topology;
 pub mod up;
 pub mod view;
 

@@ -32,6 +32,7 @@ use crate::cli::ServeOptions;
 use crate::commands::{self, CommandContext};
 use crate::config::{Config, Paths};
 use crate::control;
+use crate::following;
 use crate::gate_alerts::GateAlerts;
 use crate::judging;
 use crate::sealing;
@@ -194,6 +195,9 @@ impl Collector {
         if let Some((parts, status)) = sink {
             let stop = stop.clone();
             tasks.spawn(async move { Ok(sink::run(parts, status, stop).await?) });
+        }
+        if let Some(settings) = context.config.topology.clone() {
+            tasks.spawn(following::run(context.clone(), settings, stop.clone()));
         }
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));

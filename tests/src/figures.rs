@@ -4,6 +4,7 @@
 //! A module a subject; each lists its [`Figure`]s, and [`ALL`] lists the modules'. A figure compares with its
 //! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
 
+pub mod audit;
 pub mod borrowed;
 pub mod build;
 pub mod coverage;
@@ -40,6 +41,7 @@ pub const ALL: &[&[Figure]] = &[
     elastic::FIGURES,
     report::FIGURES,
     borrowed::FIGURES,
+    audit::FIGURES,
     probe::FIGURES,
     planner::FIGURES,
     health::FIGURES,

@@ -290,6 +290,15 @@ fn every_path_and_test_that_the_architecture_names_exists() {
     assert!(paths >= 100 && tests >= 22, "{paths} paths, {tests} tests");
 }
 
+#[test]
+fn document_of_the_audit_explains_every_rule_and_no_other() {
+    let text = read(&root().join("docs/audit.md"));
+    let lines: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("- `")).collect();
+    let explained: BTreeSet<&str> = lines.iter().filter_map(|line| line.split("`:").next()).collect();
+    let rules: BTreeSet<&str> = isochrone_chain::Rule::ALL.iter().map(|rule| rule.id()).collect();
+    assert_eq!(explained, rules);
+}
+
 /// The picture in the README is of this example.
 #[test]
 fn example_of_the_readme_makes_a_report() {

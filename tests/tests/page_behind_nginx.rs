@@ -36,6 +36,12 @@ impl Reports for Empty {
     fn nodes_html(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         ready(Ok("<p>nodes</p>".to_owned())).boxed()
     }
+    fn audit_html(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        ready(Ok("<p>audit</p>".to_owned())).boxed()
+    }
+    fn audit_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        ready(Ok("{}".to_owned())).boxed()
+    }
     fn coverage_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         ready(Ok("{}".to_owned())).boxed()
     }

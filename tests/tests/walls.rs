@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/coverage", &[]),
     ("collector/base", &["coverage", "proto"]),
     ("collector/borrowed", &["proto"]),
+    ("collector/chain", &["base", "coverage", "proto"]),
     ("collector/store", &["base", "borrowed", "coverage", "proto"]),
     ("collector/gate", &["base", "proto", "store"]),
     ("collector/planner", &["base", "gate", "proto", "store"]),
@@ -20,14 +21,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/elastic", &["base", "coverage", "proto", "store"]),
     (
         "collector/report",
-        &["base", "borrowed", "coverage", "proto", "store", "watch"],
+        &["base", "borrowed", "chain", "coverage", "proto", "store", "watch"],
     ),
     ("collector/web", &[]),
     (
         "collector",
         &[
-            "base", "borrowed", "coverage", "elastic", "gate", "planner", "probe", "proto", "report",
-            "store", "watch", "web",
+            "base", "borrowed", "chain", "coverage", "elastic", "gate", "planner", "probe", "proto",
+            "report", "store", "watch", "web",
         ],
     ),
     (
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "base",
             "borrowed",
+            "chain",
             "collector",
             "coverage",
             "elastic",
@@ -66,7 +68,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("maud", "collector/report"),
     ("maxminddb", "collector"),
     ("toml_edit", "collector/planner collector"),
-    ("ureq", "collector/watch collector"),
+    ("ureq", "collector/chain collector/watch collector"),
 ];
 
 /// Names that only these places may write.
@@ -261,4 +263,39 @@ fn names_are_written_only_where_they_belong() {
             }
         }
     }
+}
+
+/// The chain's crate drafts commands. Whatever could sign or send one has no place in it, and one file alone asks an indexer.
+#[test]
+fn nothing_here_signs_or_sends_an_extrinsic() {
+    let folder = root().join("collector/chain");
+    let mut files = Vec::new();
+    sources(&folder.join("src"), &mut files);
+    assert!(files.len() > 20, "{}", files.len());
+    for file in files {
+        let place = file.strip_prefix(&folder).unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        for word in [
+            "extrinsic",
+            "author_submit",
+            "mutation",
+            "keypair",
+            "seed phrase",
+            "Command::new",
+        ] {
+            assert!(!text.contains(word), "{place}: {word}");
+        }
+        let is_test = place.starts_with("src/fixture");
+        let asks = text.contains("ureq::") || text.contains("TcpStream") || text.contains("TcpListener");
+        assert!(
+            !asks || is_test || place == "src/client.rs",
+            "{place} opens a socket"
+        );
+    }
+    let libraries = dependencies("collector/chain", "dependencies");
+    let foreign: Vec<_> = libraries
+        .iter()
+        .filter(|name| !name.starts_with("isochrone-"))
+        .collect();
+    assert_eq!(foreign, ["serde", "serde_json", "thiserror", "ureq", "url"]);
 }

@@ -164,6 +164,14 @@ impl CityTable {
         Some((self.city(index), self.cities[index].unit.distance_km(unit)))
     }
 
+    /// The city of a country that is nearest to a place, and its distance in kilometres; `None` of a country without one.
+    pub fn nearest_of(&'static self, country: Country, position: Position) -> Option<(City, f64)> {
+        let (unit, range) = (position.unit(), self.facts(country)?.cities.clone());
+        let apart = range.map(|index| (index, self.cities[index].unit.chord_squared(unit)));
+        let (index, _) = apart.min_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some((self.city(index), self.cities[index].unit.distance_km(unit)))
+    }
+
     /// The largest city within a distance of a place, whatever its country: what people call that place.
     pub fn largest_near(&'static self, position: Position, km: f64) -> Option<City> {
         let unit = position.unit();

@@ -84,7 +84,9 @@ impl Continent {
         }
     }
 
-    pub(crate) fn find(code: &str) -> Option<Self> {
+    /// Reads GeoNames' code, in upper case.
+    #[must_use]
+    pub fn find(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|continent| continent.as_str() == code)
     }
 }

@@ -22,6 +22,13 @@ impl Subdivision {
         is_code.then_some(Self { country, code })
     }
 
+    /// Reads a code of ISO 3166-2, such as `US-CA`, in either case, whether or not the table knows it.
+    #[must_use]
+    pub fn code(text: &str) -> Option<Self> {
+        let (country, part) = text.trim().split_once('-')?;
+        Self::new(Country::code(country)?, &part.to_ascii_uppercase())
+    }
+
     /// The country that it is part of.
     #[must_use]
     pub fn country(self) -> Country {

@@ -5,6 +5,7 @@
 
 mod age;
 pub mod audit;
+pub mod chain_audit;
 mod characters;
 mod charts;
 pub mod coverage;
@@ -22,6 +23,7 @@ pub mod lines;
 pub mod locate;
 pub mod log;
 pub mod nodes;
+pub mod not_served;
 mod outages;
 pub mod probes;
 mod prose;

@@ -75,6 +75,23 @@ impl Lines {
         self.lines.push(shown(line.as_ref()));
     }
 
+    /// A paragraph below an item of a list.
+    pub(crate) fn hung_below(&mut self, text: &str) {
+        match self.width {
+            Some(_) => self.hung("  ", "  ", text),
+            None => self.lines.push(format!("  {}", prose::markdown(text))),
+        }
+    }
+
+    /// Lines of a program or a file, as they are.
+    pub(crate) fn code(&mut self, text: &str) {
+        let fence = self.width.is_none().then_some("```");
+        let lines = text.lines().map(shown);
+        self.lines.extend(fence.map(str::to_owned));
+        self.lines.extend(lines);
+        self.lines.extend(fence.map(str::to_owned));
+    }
+
     /// A table, and how many of its rows are left out.
     pub(crate) fn table(&mut self, table: &Table) {
         match self.width {

@@ -4,6 +4,7 @@
 mod builder;
 mod groups;
 mod hours;
+mod said;
 mod sums;
 mod text;
 mod values;
@@ -16,6 +17,7 @@ use isochrone_watch::{monitor, past};
 
 use self::builder::ShowBuilder;
 pub use self::hours::HourLine;
+pub use self::said::{Said, VersionSince};
 pub use self::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::elsewhere::Elsewhere;
 use crate::kept::Within;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use isochrone_borrowed::Platform;
+use isochrone_chain::Topology;
 use isochrone_store::borrowed::BorrowedBatch;
 use isochrone_store::imported::{ImportBatch, ImportedIndex};
 use serde::{Deserialize, Serialize};
@@ -170,6 +171,34 @@ removed, or nothing was there; 1 nothing of that name, without --confirm.")]
         #[serde(default)]
         dry_run: bool,
     },
+    /// The chain: families, buckets and operators, from its GraphQL indexer or from a file with the indexer's answer. The last good
+    /// copy is kept; `report audit` judges it.
+    #[command(after_help = "Examples:
+  isochrone-collector import topology https://query.example.org/graphql
+  isochrone-collector import topology topology.json
+
+To have it followed, name the indexer under [topology] in collector.toml. Exit codes: 0 taken in, 1 not: what is kept stays.")]
+    Topology {
+        /// Where the indexer takes queries (https://…), or a file.
+        #[arg(value_name = "SOURCE")]
+        source: String,
+        /// Even if it is older than what is kept, or empty.
+        #[arg(long)]
+        anyway: bool,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// A chain that was read elsewhere.
+    #[command(skip)]
+    TakeTopology {
+        /// It.
+        topology: Box<Topology>,
+        /// Who told it.
+        from: String,
+        /// Even if it is older than what is kept, or empty.
+        anyway: bool,
+    },
     /// Documents that were read elsewhere.
     #[command(skip)]
     Take {
@@ -303,7 +332,7 @@ impl ImportCommand {
     #[must_use]
     pub const fn reads_here(&self) -> bool {
         match self {
-            Self::Atlas { .. } | Self::Globalping { .. } => true,
+            Self::Atlas { .. } | Self::Globalping { .. } | Self::Topology { .. } => true,
             #[cfg(feature = "elasticsearch")]
             Self::Ndjson { .. } | Self::Elasticsearch { .. } => true,
             _ => false,
@@ -325,6 +354,7 @@ impl ImportCommand {
             Self::Take { dry_run: false, .. }
                 | Self::TakeBorrowed { dry_run: false, .. }
                 | Self::NoteBorrowed { .. }
+                | Self::TakeTopology { .. }
         )
     }
 }

@@ -45,6 +45,23 @@ pub enum ReportCommand {
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,
     },
+    /// Does the chain represent reality: what families, buckets and operators say, held against measurements, with commands drafted
+    /// for you to send.
+    #[command(mut_arg("from", |option| option.help("Measurements from this instant on (RFC 3339, UTC)")))]
+    #[command(after_help = "Examples:
+  isochrone-collector report audit
+  isochrone-collector report audit --format html > audit.html
+  isochrone-collector report audit --since 30d --format json
+
+The chain comes from `import topology` or [topology] in collector.toml. What each rule means: docs/audit.md.")]
+    Audit {
+        /// How far back measurements are held against it.
+        #[command(flatten)]
+        window: WindowArgs,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
+    },
 }
 
 impl ReportCommand {
@@ -53,7 +70,7 @@ impl ReportCommand {
         match self {
             Self::Coverage(args) => Some(&mut **args),
             Self::Count(args) => Some(&mut args.coverage),
-            Self::Nodes { .. } => None,
+            Self::Nodes { .. } | Self::Audit { .. } => None,
         }
     }
 
@@ -63,7 +80,7 @@ impl ReportCommand {
         match self {
             Self::Coverage(args) => args.imported,
             Self::Count(args) => args.coverage.imported,
-            Self::Nodes { .. } => false,
+            Self::Nodes { .. } | Self::Audit { .. } => false,
         }
     }
 
@@ -73,7 +90,7 @@ impl ReportCommand {
         match self {
             Self::Coverage(args) => &args.window,
             Self::Count(args) => &args.coverage.window,
-            Self::Nodes { window, .. } => window,
+            Self::Nodes { window, .. } | Self::Audit { window, .. } => window,
         }
     }
 }

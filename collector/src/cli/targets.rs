@@ -39,6 +39,25 @@ pub enum TargetCommand {
         #[arg(value_parser = name)]
         node: String,
     },
+    /// Take up a node that the chain names and targets.toml does not: only then do probes call it. Without a name it lists those that
+    /// wait.
+    #[command(after_help = "Examples:
+  isochrone-collector target approve
+  isochrone-collector target approve 3:0 --worker ada
+  isochrone-collector target approve node.example.org --worker ada --name lima
+
+The chain comes from `import topology` or [topology] in collector.toml.")]
+    Approve {
+        /// Its bucket (family:index) or its host.
+        #[arg(value_name = "NODE")]
+        node: Option<String>,
+        /// Whose node it is, by the name that their probes have too [default: worker-NUMBER].
+        #[arg(long, value_parser = name)]
+        worker: Option<String>,
+        /// What it is to be called [default: made from region and bucket].
+        #[arg(long, value_parser = name)]
+        name: Option<String>,
+    },
     /// Every node of targets.toml, and what is odd about it.
     #[command(after_help = "Example:
   isochrone-collector target list --format json")]

@@ -23,6 +23,14 @@ pub enum CommandError {
     /// Whoever asked has left.
     #[error("nobody reads the answer")]
     Gone,
+    /// No copy of the chain is kept.
+    #[error(
+        "no copy of the chain is here yet: `isochrone-collector import topology URL`, or name the indexer under [topology] in collector.toml"
+    )]
+    NoTopology,
+    /// An answer of the indexer that is no better than what is kept.
+    #[error("the chain that is kept stays; to take in this one nevertheless, say --anyway")]
+    NotBetter(#[from] isochrone_chain::copy::NotBetter),
     /// No request can be drafted.
     #[error("no request can be drafted")]
     Draft(#[from] isochrone_borrowed::draft::DraftError),
@@ -156,6 +164,33 @@ impl CommandError {
 /// An option that cannot be taken as it was given.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
+    /// The audit judges by what lies here.
+    #[error(
+        "report audit holds the chain against the store's own measurements: leave --from elasticsearch out"
+    )]
+    AuditOfStore,
+    /// More than one waits under it.
+    #[error("{given}: several nodes wait under it; name one of {endpoints}")]
+    SeveralWait {
+        /// As given.
+        given: String,
+        /// Their endpoints.
+        endpoints: String,
+    },
+    /// A node whose place the chain does not tell.
+    #[error("{endpoint}: the chain tells no place that can be; use `target add` with --place")]
+    NoPlaceOnChain {
+        /// Its endpoint.
+        endpoint: String,
+    },
+    /// No operator of the chain has that endpoint or bucket.
+    #[error(
+        "{given}: no operator of the copied chain waits under it; `target approve` alone lists those that wait"
+    )]
+    NothingWaits {
+        /// As given.
+        given: String,
+    },
     /// No row of that number is damaged for good, or it was accepted before.
     #[error("no damaged row {number} waits to be accepted; `ledger` lists all of them")]
     NoSuchDamage {

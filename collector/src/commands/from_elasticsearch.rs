@@ -10,7 +10,7 @@ use super::locate::judged;
 use super::placing::{Advice, Told};
 use super::reports::{Asked, asked_count, asked_coverage, built};
 use super::window::{counting_window, window};
-use super::{CommandContext, CommandError, Out, blocking};
+use super::{CommandContext, CommandError, Out, UsageError, blocking};
 use crate::cli::{Command, Format, GapsArgs, LocateArgs, ReportCommand, WindowArgs};
 
 /// Carries out what `Command::is_from_elasticsearch` says.
@@ -69,6 +69,7 @@ async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> 
             }
             said.print(&report, format, out).await
         }
+        ReportCommand::Audit { .. } => Err(UsageError::AuditOfStore.into()),
     }
 }
 

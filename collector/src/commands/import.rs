@@ -11,6 +11,7 @@ use isochrone_store::imported::{ImportBatch, Imported, ImportedPlace};
 pub(crate) use self::wanted::{Wanted, WantedHost};
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
 use crate::cli::{Format, ImportCommand};
+use crate::topology;
 
 pub(super) async fn carry_out(
     context: &CommandContext,
@@ -68,11 +69,33 @@ pub(super) async fn carry_out(
             let taken = blocking(move || Ok(borrowed.take(&batch, dry_run)?)).await?;
             answer(&taken, out).await
         }
+        ImportCommand::TakeTopology {
+            topology,
+            from,
+            anyway,
+        } => {
+            let (store, now) = (context.store.clone(), context.clock.wall());
+            let source = from.clone();
+            let copy = blocking(
+                move || match topology::take(&store, *topology, (now, source), anyway)? {
+                    Ok(copy) => Ok(copy),
+                    Err(not_better) => Err(not_better.into()),
+                },
+            );
+            let copy = copy.await?;
+            context
+                .registry
+                .note(&context.actor, "import", format!("topology from {from}"))?;
+            let summary = topology::summary(&copy, &context.targets.borrow());
+            answer(&summary, out).await
+        }
         ImportCommand::NoteBorrowed { what } => {
             context.registry.note(&context.actor, "import", what)?;
             answer(&(), out).await
         }
-        ImportCommand::Atlas { .. } | ImportCommand::Globalping { .. } => Ok(()), // read by whoever gave the command
+        ImportCommand::Atlas { .. } | ImportCommand::Globalping { .. } | ImportCommand::Topology { .. } => {
+            Ok(())
+        } // read by whoever gave the command
         #[cfg(feature = "elasticsearch")]
         ImportCommand::Ndjson { .. } | ImportCommand::Elasticsearch { .. } => Ok(()), // likewise
         #[cfg(not(feature = "elasticsearch"))]

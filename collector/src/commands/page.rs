@@ -11,6 +11,7 @@ use isochrone_coverage::report::{self, CoverageReport};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::Printed;
+use isochrone_report::chain_audit::ChainAudit;
 use isochrone_report::frame::Frame;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
@@ -21,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use self::links::{Document, links};
 use super::reports::{Asked, Asker, ReportFailure, Turn, coverage, nodes, reading};
-use super::{CommandContext, Out, engine};
+use super::{CommandContext, Out, chain_audit, engine};
 use crate::cli::DEFAULT_SEED;
 
 /// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
@@ -72,6 +73,15 @@ impl PageReports {
         let asker = Asker { out: &out, turn };
         Ok(nodes(&self.context, self.window(&query)?, asker).await?)
     }
+
+    async fn audit(&self, query: ReportQuery) -> Result<ChainAudit, ReportError> {
+        let (turn, out) = (self.turn().await, Out::nowhere());
+        let asker = Asker { out: &out, turn };
+        let made = chain_audit::audit(&self.context, self.window(&query)?, asker).await?;
+        made.ok_or_else(|| ReportError::NotYet {
+            reason: super::CommandError::NoTopology.to_string(),
+        })
+    }
 }
 
 /// The window that a query means.
@@ -101,6 +111,17 @@ impl Reports for PageReports {
             let report = self.nodes(query.clone()).await?;
             Ok(served(&report, Document::Nodes, &query))
         })
+    }
+
+    fn audit_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move {
+            let report = self.audit(query.clone()).await?;
+            Ok(served(&report, Document::Audit, &query))
+        })
+    }
+
+    fn audit_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move { Ok(self.audit(query).await?.json().to_string()) })
     }
 
     fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {

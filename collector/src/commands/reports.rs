@@ -51,7 +51,7 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
                 let report = blocking(move || report_of_files(&args.coverage, further, &bar)).await?;
                 print_count(report, format, &out).await
             }
-            ReportCommand::Nodes { .. } => Err(UsageError::FilesApart.into()),
+            ReportCommand::Nodes { .. } | ReportCommand::Audit { .. } => Err(UsageError::FilesApart.into()),
         }
     };
     out.end(result.await).await
@@ -235,6 +235,7 @@ pub(super) async fn carry_out(
             }
             print(&report, format, out).await
         }
+        ReportCommand::Audit { .. } => Ok(()), // carried out beside
     }
 }
 

@@ -1,5 +1,7 @@
 //! `target add|set|pause|remove|list`.
 
+mod approve;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,15 +48,29 @@ pub(super) async fn carry_out(
             ))
             .await
         }
+        TargetCommand::Approve { node, worker, name } => {
+            approve::carry_out(context, node.as_deref(), (worker, name), out).await
+        }
         TargetCommand::List { format } => list(context, format, out).await,
     }
 }
 
 async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), CommandError> {
     let name = args.node.clone();
-    let edited = added(&context.targets_file, &name, keys(args)?)?;
-    let cost = cost(context, &edited, &name);
-    adopt(context, Ok(edited), "target add", &name)?;
+    add_keys(context, &name, keys(args)?, "target add", out).await
+}
+
+/// Adds a node of these keys.
+async fn add_keys(
+    context: &CommandContext,
+    name: &str,
+    keys: Keys,
+    action: &str,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let edited = added(&context.targets_file, name, keys)?;
+    let cost = cost(context, &edited, name);
+    adopt(context, Ok(edited), action, name)?;
     out.text(format!("{name} is added; {}.\n{cost}", taken_up(context)))
         .await
 }

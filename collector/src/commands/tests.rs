@@ -1,5 +1,6 @@
 //! What commands print, and how it is marked.
 
+mod chain;
 mod from_elasticsearch;
 mod hostile;
 mod kept;

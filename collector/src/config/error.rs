@@ -24,6 +24,20 @@ pub enum WrongValue {
         /// The earlier one.
         before: SocketAddr,
     },
+    /// No address of an indexer.
+    #[error(
+        "url = {value:?}: write the address that takes GraphQL queries, such as \"https://query.example.org/graphql\""
+    )]
+    TopologyUrl {
+        /// As written.
+        value: String,
+    },
+    /// Too often or too rarely.
+    #[error("interval = \"{}\": use 1min to 1day", humantime::format_duration(*value))]
+    TopologyInterval {
+        /// As written.
+        value: Duration,
+    },
     /// A file that holds no certificates.
     #[error("extra_roots = {0}")]
     ExtraRoots(RootsError),
@@ -194,6 +208,7 @@ impl WrongValue {
         match self {
             Self::Kept { .. } | Self::KeptShorter { .. } | Self::Total { .. } => Some("retention"),
             Self::CoverageTarget { .. } | Self::AccessOffset { .. } | Self::Prior { .. } => Some("coverage"),
+            Self::TopologyUrl { .. } | Self::TopologyInterval { .. } => Some("topology"),
             #[cfg(feature = "elasticsearch")]
             Self::Elasticsearch(_) => Some("elasticsearch"),
             _ => None,
@@ -209,6 +224,8 @@ impl WrongValue {
             Self::CoverageTarget { key, .. } => key,
             Self::AccessOffset { .. } => "access_offset",
             Self::Prior { .. } => "prior",
+            Self::TopologyUrl { .. } => "url",
+            Self::TopologyInterval { .. } => "interval",
             #[cfg(feature = "elasticsearch")]
             Self::Elasticsearch(wrong) => wrong.key(),
             #[cfg(not(feature = "elasticsearch"))]

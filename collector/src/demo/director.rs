@@ -17,21 +17,21 @@ use tokio::process::{self, Child, ChildStdin};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
-use super::argus_node::{ArgusNode, NodeConfig, Object};
+use super::argus_node::{ArgusNode, NodeConfig, Object, Whereabouts};
 use super::eyes;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::link::Cut;
 use super::probe_process::{NodeAddress, Orders, Task};
 use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
-use super::world::{CITIES, City, claimed};
+use super::world::{CITIES, City, SAYS_OTHERWISE, claimed};
 use crate::cli::{AccessArg, Command, Format, ProbeCommand};
 use crate::config::Paths;
 use crate::control::{self, Answer};
 
 /// The object that the demo's asset checks fetch, and its size.
-const ASSET: u64 = 1_343;
-const ASSET_BYTES: u64 = 300_000;
+pub(super) const ASSET: u64 = 1_343;
+pub(super) const ASSET_BYTES: u64 = 300_000;
 /// How long something on this machine may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a probe may take to end: its drain, and a second.
@@ -98,7 +98,12 @@ impl Director {
                 listen: SocketAddr::from((eyes::address_of(index), 0)),
                 ..NodeConfig::default()
             };
-            let node = ArgusNode::start(config, vec![Object::new(ASSET, ASSET_BYTES, true)]).await?;
+            let is_of_node = city.name != SAYS_OTHERWISE;
+            let mut object = Object::new(ASSET, ASSET_BYTES, is_of_node); // what is in the cache is served all the same
+            if !is_of_node {
+                object.place = Whereabouts::OtherBucket;
+            }
+            let node = ArgusNode::start(config, vec![object]).await?;
             if city.name == SLOW_NODE {
                 node.slow_by(SLOW_BY);
             }

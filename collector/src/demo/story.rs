@@ -60,6 +60,7 @@ impl<'a> Story<'a> {
     /// When a report fails.
     pub async fn conclude(&mut self) -> anyhow::Result<()> {
         self.locate().await?;
+        self.audit().await?;
         self.report().await
     }
 
@@ -226,6 +227,55 @@ impl<'a> Story<'a> {
         let answer = text.split("\nEach place\n").next().unwrap_or_default();
         let eyes = paragraph(&text, "Borrowed eyes");
         terminal::say(&format!("\n{}\n\n{eyes}\n\n", answer.trim_end()));
+        Ok(())
+    }
+
+    /// What the audit says of the demo's chain: exactly what is wrong with it.
+    async fn audit(&mut self) -> anyhow::Result<()> {
+        use std::collections::{BTreeMap, BTreeSet};
+
+        self.say(
+            "And the chain? One of its families lies about its place, one bucket's node says otherwise, one endpoint lacks its slash.",
+        );
+        let nodes = self.world.nodes.iter();
+        let urls: BTreeMap<usize, String> = nodes.map(|(city, node)| (*city, node.base_url())).collect();
+        let take = Command::Import(crate::cli::ImportCommand::TakeTopology {
+            topology: Box::new(super::chain::topology(
+                &urls,
+                (super::director::ASSET, super::director::ASSET_BYTES),
+            )),
+            from: "the demo".to_owned(),
+            anyway: true,
+        });
+        let (code, text) = self.ask(take).await?;
+        if code != 0 {
+            bail!("the demo's chain was not taken in: {text}");
+        }
+        let audit = |format| {
+            let window = fifteen_days();
+            Command::Report(ReportCommand::Audit { window, format })
+        };
+        let (code, json) = self.ask(audit(ReportFormat::Json)).await?;
+        let json: serde_json::Value = serde_json::from_str(&json).context("the audit's JSON")?;
+        let word =
+            |finding: &serde_json::Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+        let findings = json["findings"].as_array().into_iter().flatten();
+        let found: BTreeSet<_> = findings
+            .map(|one| (word(one, "rule"), word(one, "subject")))
+            .collect();
+        let faults = super::chain::faults(&urls).into_iter();
+        let planted: BTreeSet<_> = faults
+            .map(|(rule, subject)| (rule.id().to_owned(), subject.to_string()))
+            .collect();
+        if code != 0 || found != planted {
+            bail!("the audit found {found:?} instead of {planted:?}; that is a fault of Isochrone");
+        }
+        let (code, text) = self.ask(audit(ReportFormat::Text)).await?;
+        if code != 0 {
+            bail!("the audit failed: {text}");
+        }
+        let answer = text.split("\nHow to read this\n").next().unwrap_or_default();
+        terminal::say(&format!("\n{}\n\n", answer.trim_end()));
         Ok(())
     }
 

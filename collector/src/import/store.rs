@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use isochrone_borrowed::Platform;
+use isochrone_chain::Topology;
 use isochrone_planner::targets::Targets;
 #[cfg(feature = "elasticsearch")]
 use isochrone_proto::units::UnixMillis;
@@ -19,6 +20,7 @@ use crate::cli::{Command, ImportCommand};
 use crate::commands::{self, CommandContext, Wanted};
 use crate::config::Paths;
 use crate::control::{Answer, Answers};
+use crate::topology::Summary;
 
 /// The store, in whatever process it is open.
 pub(super) struct Store<'p> {
@@ -77,6 +79,22 @@ impl<'p> Store<'p> {
     /// Writes into the audit log what was taken in.
     pub(super) async fn note_borrowed(&mut self, what: String) -> anyhow::Result<()> {
         self.ask(ImportCommand::NoteBorrowed { what }).await
+    }
+
+    /// Keeps a copy of the chain.
+    pub(super) async fn take_topology(
+        &mut self,
+        topology: Topology,
+        from: String,
+        anyway: bool,
+    ) -> anyhow::Result<Summary> {
+        let topology = Box::new(topology);
+        self.ask(ImportCommand::TakeTopology {
+            topology,
+            from,
+            anyway,
+        })
+        .await
     }
 
     /// Of which hosts results are wanted, and which vantages of `platform` are known.

@@ -76,9 +76,11 @@ pub fn router(
         .route("/api/live", get(stream))
         .route("/api/report/coverage", get(coverage_json))
         .route("/api/report/nodes", get(nodes_json))
+        .route("/api/report/audit", get(audit_json))
         .route("/api/report/ledger", get(ledger_json))
         .route("/report/coverage", get(coverage_html))
         .route("/report/nodes", get(nodes_html))
+        .route("/report/audit", get(audit_html))
         .with_state(site)
         .route_layer(from_fn_with_state(Arc::clone(&logins), guard::authorize))
         .route("/login", post(login::login).with_state(logins))
@@ -143,6 +145,20 @@ async fn coverage_html(State(site): State<Site>, RawQuery(query): RawQuery) -> R
 async fn nodes_html(State(site): State<Site>, RawQuery(query): RawQuery) -> Response {
     match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
         Ok(query) => document(site.reports.nodes_html(query).await),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn audit_html(State(site): State<Site>, RawQuery(query): RawQuery) -> Response {
+    match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => document(site.reports.audit_html(query).await),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn audit_json(State(site): State<Site>, RawQuery(query): RawQuery) -> Response {
+    match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => report(site.reports.audit_json(query).await),
         Err(error) => error.into_response(),
     }
 }

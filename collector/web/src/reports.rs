@@ -16,6 +16,12 @@ pub trait Reports: Send + Sync + 'static {
     /// `report nodes` as one HTML page, served as the one above.
     fn nodes_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
 
+    /// `report audit` as one HTML page, served as the ones above.
+    fn audit_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
+
+    /// `report audit --format json`: `isochrone.audit/1`.
+    fn audit_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
+
     /// `report coverage --format json`: `isochrone.coverage/1`.
     fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
 

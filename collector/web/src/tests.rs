@@ -292,7 +292,9 @@ async fn without_token_a_protected_page_shows_nothing() {
         "/static/app.js",
         "/report/coverage",
         "/report/nodes",
+        "/report/audit",
         "/api/report/nodes",
+        "/api/report/audit",
     ]
     .into_iter()
     .enumerate()

@@ -20,6 +20,7 @@ pub(super) struct Member {
 const LEAVES: &[(&str, &str)] = &[
     ("base", "src/names.rs"),
     ("borrowed", "src/family.rs"),
+    ("chain", "src/endpoint.rs"),
     ("collector", "src/view.rs"),
     ("coverage", "src/geo.rs"),
     ("elastic", "src/cursor.rs"),

@@ -106,7 +106,7 @@ fn section(help: &str, title: &str) -> Vec<String> {
     entries
 }
 
-/// Name and value of an argument: `-4, --ipv4`, `--site <CITY, CC>`, `<NODE>`.
+/// Name and value of an argument: `-4, --ipv4`, `--site <CITY, CC>`, `<NODE>`, `[NODE]`.
 fn spelled(entry: &str) -> (String, Option<String>) {
     let names: Vec<&str> = entry
         .split_whitespace()
@@ -116,7 +116,9 @@ fn spelled(entry: &str) -> (String, Option<String>) {
         let (_, after) = entry.split_once(name).expect("it is from there");
         after.trim_start()
     });
+    let may_be_left_out = after.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let value = after.strip_prefix('<').and_then(|rest| rest.split_once('>'));
+    let value = value.or(may_be_left_out.filter(|_| names.is_empty()));
     let value = value.map(|(value, _)| value.to_owned());
     match names.is_empty() {
         true => (value.expect("an argument is in brackets"), None),

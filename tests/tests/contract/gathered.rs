@@ -105,6 +105,8 @@ impl Mesh {
             ("targets", collector(&["target", "list"])),
             ("import", vec![self.import()]),
             ("import-borrowed", self.import_borrowed()),
+            ("import-topology", vec![self.import_topology()]),
+            ("chain-audit", collector(&["report", "audit"])),
             ("imported", collector(&["import", "list"])),
             ("show", collector(&["show", "tokyo"])),
             ("coverage", collector(&["report", "coverage"])),
@@ -184,6 +186,33 @@ impl Mesh {
         vec![serde_json::from_slice(&said.stdout).unwrap()]
     }
 
+    /// A chain that names Tokyo's node: a family of a continent, a bucket that is in the wrong one, an endpoint without its slash.
+    fn import_topology(&self) -> Value {
+        let bucket = |id: &str, endpoint: &str| {
+            serde_json::json!({
+                "id": id, "distributing": true, "acceptingNewBags": true, "bags": 3, "operators": [{
+                    "workerId": 1, "status": "ACTIVE", "metadata": { "nodeEndpoint": endpoint, "nodeLocation": {
+                        "countryCode": "JP", "city": "Tokyo", "coordinates": { "latitude": 35.69, "longitude": 139.69 },
+                    } },
+                }],
+            })
+        };
+        let chain = serde_json::json!({ "data": { "squidStatus": { "height": 7 }, "distributionBucketFamilies": [{
+            "id": "0",
+            "metadata": { "region": "asia", "description": "Asia", "latencyTestTargets": ["probe.example.org"], "areas": [
+                { "__typename": "GeographicalAreaContinent", "continentCode": "AS" },
+            ] },
+            "buckets": [
+                bucket("0:0", self.tokyo.base_url().trim_end_matches('/')),
+                bucket("0:1", "https://elsewhere.example.org/distributor/"),
+                bucket("3:0", "https://elsewhere.example.org/"),
+            ],
+        }] } });
+        let file = self.path().join("topology.json");
+        std::fs::write(&file, chain.to_string()).unwrap();
+        one_document(&self.collector(&["import", "topology", file.to_str().unwrap(), "--format", "json"]))
+    }
+
     fn csv(&self) -> BTreeMap<&'static str, String> {
         let csv = |report: &[&str]| {
             let said = self.collector(&[report, &["--format", "csv"]].concat());
@@ -191,6 +220,7 @@ impl Mesh {
             String::from_utf8(said.stdout).unwrap()
         };
         BTreeMap::from([
+            ("audit", csv(&["report", "audit"])),
             ("nodes", csv(&["report", "nodes"])),
             ("coverage", csv(&["report", "coverage"])),
             ("locate", csv(&["locate"])),

@@ -40,6 +40,10 @@ target_mbps = 25
 access_offset = { NG = 30, "*" = 5 }
 prior = "none"
 
+[topology]
+url = "https://query.example.org/graphql"
+interval = "5min"
+
 [elasticsearch]
 urls = ["https://es1.example.org:9200"]
 ca = "es-ca.pem"
@@ -108,6 +112,7 @@ const ALL: [Settings; 3] = [
             "[health]",
             "[retention]",
             "[coverage]",
+            "[topology]",
             "[elasticsearch]",
             "[alerts]",
         ],

@@ -16,6 +16,7 @@ use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::judge::Cadence;
 use isochrone_watch::replay::Replayed;
 
+use super::said::Answers;
 use super::sums::Summed;
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
 use crate::log::{Window, dated};
@@ -32,6 +33,7 @@ pub(super) struct ShowBuilder<'a> {
     node: &'a NodeEntry,
     window: Window,
     cells: BTreeMap<(ProbeId, Kind), Cell>,
+    said: Answers,
     clocks: Clocks,
 }
 
@@ -84,6 +86,7 @@ impl Fill for ShowBuilder<'_> {
                     .cells
                     .entry((stored.probe, check.kind))
                     .or_insert_with(|| Cell::new(cadence.apart_ms()));
+                self.said.add(slot, &row.outcome);
                 cell.add(slot, check.kind.check, row.outcome);
             }
         }
@@ -217,6 +220,7 @@ impl<'a> ShowBuilder<'a> {
             node,
             window,
             cells: BTreeMap::new(),
+            said: Answers::default(),
             clocks,
         }
     }
@@ -286,6 +290,7 @@ impl<'a> ShowBuilder<'a> {
             network: self.node.network,
             from: words::rfc3339(self.window.from),
             to: words::rfc3339(self.window.until),
+            said: self.said.finish(self.window.from),
             incidents: about.into_iter().map(incident_line).collect(),
             failures,
             seen,

@@ -44,6 +44,9 @@ impl ShowReport {
         if let Some(before) = &self.before_kept {
             lines.wrapped(&before.sentence());
         }
+        if let Some(said) = &self.said {
+            lines.wrapped(&said.sentence());
+        }
         self.incidents_text(&mut lines);
         self.failures_text(&mut lines, width);
         self.seen_text(&mut lines);

@@ -4,6 +4,7 @@ use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
 use super::hours::HourLine;
+use super::said::Said;
 use crate::kept::BeforeKept;
 use crate::tiers::TierSpan;
 
@@ -28,6 +29,8 @@ pub struct ShowReport {
     pub from: String,
     /// First instant after it, RFC 3339.
     pub to: String,
+    /// What it says of itself in its status, as far as single answers are read; `null`: nothing.
+    pub said: Option<Said>,
     /// Incidents about it that touch the window.
     pub incidents: Vec<IncidentLine>,
     /// Every failure; equal ones in a row of one vantage and kind are one entry with a count.

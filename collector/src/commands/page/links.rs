@@ -14,6 +14,8 @@ pub(super) enum Document {
     Coverage,
     /// `report/nodes`
     Nodes,
+    /// `report/audit`
+    Audit,
 }
 
 /// What `since` may be chosen from, as the address and the reader have it, in days.
@@ -30,6 +32,7 @@ pub(super) fn links(here: Document, query: &ReportQuery) -> Vec<LinkGroup> {
         (Document::Coverage, Some(Weights::Sites)) => ("coverage", "&weights=sites"),
         (Document::Coverage, _) => ("coverage", ""),
         (Document::Nodes, _) => ("nodes", ""),
+        (Document::Audit, _) => ("audit", ""),
     };
     let is_last = query.from.is_none() && query.to.is_none();
     let since = is_last.then(|| query.since.unwrap_or(DEFAULT_SINCE));
@@ -44,6 +47,7 @@ pub(super) fn links(here: Document, query: &ReportQuery) -> Vec<LinkGroup> {
             here == Document::Coverage,
         ),
         link("Nodes by day", "nodes".to_owned(), here == Document::Nodes),
+        link("The chain", "audit".to_owned(), here == Document::Audit),
     ];
     vec![
         group("", [link("← Live page", "../".to_owned(), false)]),

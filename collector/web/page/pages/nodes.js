@@ -21,7 +21,8 @@ export function nodes(view, name) {
   return h("section.card", {},
     h("h2", {}, "Nodes", h("small", {}, `Figures over the last ${span(view.window_s)}; times are UTC`)),
     nodeTable(view),
-    h("p", {}, h("a", { href: "report/nodes" }, "Every node by day: checks, times and outages")));
+    h("p", {}, h("a", { href: "report/nodes" }, "Every node by day: checks, times and outages")),
+    h("p", {}, h("a", { href: "report/audit" }, "Does the chain represent reality? Families, buckets and operators")));
 }
 
 function one(view, name) {

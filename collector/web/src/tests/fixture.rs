@@ -94,6 +94,14 @@ impl Reports for Canned {
         ready(Ok("<p>nodes</p>".to_owned())).boxed()
     }
 
+    fn audit_html(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        ready(Ok("<p>audit</p>".to_owned())).boxed()
+    }
+
+    fn audit_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        ready(Ok("{\"schema\":\"isochrone.audit/1\"}".to_owned())).boxed()
+    }
+
     fn coverage_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         ready(Ok("{\"schema\":\"isochrone.coverage/1\"}".to_owned())).boxed()
     }
