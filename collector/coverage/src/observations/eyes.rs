@@ -32,7 +32,7 @@ pub struct Eye {
 }
 
 /// Whose an eye is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EyeSource {
     /// RIPE Atlas.
     Atlas,

@@ -10,6 +10,12 @@ use super::*;
 
 /// What a command of the document is expected to say, in its order.
 const STEPS: &[(&str, Expected)] = &[
+    // what to measure next needs own measurements, as reports do
+    ("isochrone-collector gaps", Expected::IsKnown),
+    (
+        "isochrone-collector gaps --draft globalping > eyes.sh",
+        Expected::IsKnown,
+    ),
     (
         "curl -X POST https://api.globalping.io/v1/measurements ",
         Expected::Says("\"id\":\"ID\""),

@@ -1,11 +1,14 @@
 //! A predictor of what one class measured.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::files::Mesh;
 use crate::observations::{CandidateSite, Eye, EyeSource, Node, Vantage};
 use crate::predict::{Measured, Place, Point, PredictError, Predictor, Prior};
 use crate::report::WhyNot;
+
+/// What tells an eye from others.
+type WhichEye<'a> = (EyeSource, &'a str);
 
 /// A vantage and its own node this close are one place.
 const ONE_PLACE_KM: f64 = 1.0;
@@ -129,7 +132,7 @@ impl Known {
             ..*pair
         };
         known.pairs.extend(echoes.iter().map(echo));
-        let stand: BTreeMap<(EyeSource, &str), usize> = eyes
+        let stand: HashMap<WhichEye<'_>, usize> = eyes
             .iter()
             .map(|eye| ((eye.source, &*eye.name), known.borrowed(eye)))
             .collect();
@@ -145,7 +148,7 @@ impl Known {
     fn might_be(
         &mut self,
         site: &CandidateSite,
-        (own, stand): (&BTreeMap<&str, usize>, &BTreeMap<(EyeSource, &str), usize>),
+        (own, stand): (&HashMap<&str, usize>, &HashMap<WhichEye<'_>, usize>),
     ) {
         let b = self.place(Place {
             position: site.position,
