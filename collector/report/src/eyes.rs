@@ -150,22 +150,34 @@ impl Answered {
     }
 }
 
+/// What people call the place where a vantage says that it stands: as its platform does, or after the largest city of its
+/// country there, or the nearest one.
+pub(crate) fn site(known: &BorrowedVantage) -> String {
+    let place = &known.vantage.place;
+    let country = place.country.as_deref().and_then(Country::code);
+    let city = place.city.clone().or_else(|| {
+        let position = Position::new(place.latitude, place.longitude)?;
+        let largest = cities::table().largest_near(position, THERE_KM);
+        let largest = largest.filter(|city| country.is_none_or(|country| city.country == country));
+        let city = largest.or_else(|| Some(cities::table().nearest(position)?.0))?;
+        Some(city.name.to_owned())
+    });
+    match (city, country) {
+        (Some(city), Some(country)) => format!("{city}, {country}"),
+        (Some(city), None) => city,
+        (None, _) => format!("{:.1}, {:.1}", place.latitude, place.longitude),
+    }
+}
+
+/// What stands so near to the middle of a city is in it: many have districts that are places of their own.
+const THERE_KM: f64 = 10.0;
+
 fn eye(known: &BorrowedVantage, answers: &BTreeMap<usize, Vec<Answered>>, until: UnixMillis) -> Option<Eye> {
     let vantage = &known.vantage;
     let (latitude, longitude) = (vantage.place.latitude, vantage.place.longitude);
     let position = Position::new(latitude, longitude)?;
     let country = vantage.place.country.as_deref().and_then(Country::code);
-    let near = || cities::table().nearest(position).map(|(city, _)| city);
-    let city = vantage
-        .place
-        .city
-        .clone()
-        .or_else(|| near().map(|city| city.name.to_owned()));
-    let site = match (city, country) {
-        (Some(city), Some(country)) => format!("{city}, {country}"),
-        (Some(city), None) => city,
-        (None, _) => format!("{latitude:.1}, {longitude:.1}"),
-    };
+    let site = site(known);
     let network = vantage.network_v4.or(vantage.network_v6).map(Network);
     Some(Eye {
         name: vantage.id.clone(),

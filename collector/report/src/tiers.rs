@@ -223,6 +223,9 @@ pub(crate) fn sentence(tiers: impl IntoIterator<Item = (&'static str, String, St
         format!("{what} from {from} to {to}")
     });
     let said: Vec<_> = said.collect();
+    if said.is_empty() {
+        return "Nothing was read: no measurement of this window is stored.".to_owned();
+    }
     format!("Read from {} (UTC).", said.join(", "))
 }
 

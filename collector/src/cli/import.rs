@@ -147,7 +147,8 @@ not be read to its end.")]
   isochrone-collector import remove --platform globalping --confirm globalping
 
 Whoever it was taken from still has it: it can be imported again. What is removed stands in the audit log. Exit codes: 0
-removed, or nothing was there; 1 nothing of that name, without --confirm.")]
+removed, or said what would go, or with --confirm nothing of that name was there (any more); 1 without --confirm, nothing of
+that name is there.")]
     Remove {
         /// The name that the prober gave itself, or the platform its vantage.
         #[arg(value_name = "VANTAGE", required_unless_present = "platform")]

@@ -22,11 +22,12 @@ use crate::terminal;
 /// # Errors
 /// When a report or an import fails, or the eyes change nothing: then the demo has found a fault.
 pub(super) async fn tell(story: &mut Story<'_>) -> anyhow::Result<()> {
-    story.say("Where does the next node belong? Ten servers know little of that: here is `report count` by their times alone.");
+    story.say("Where does the next node belong? Ten servers know little of that: first `report count` is made of their times alone.");
     let before = count(story, false).await?;
     story.say(&format!(
         "Now eyes are borrowed: {} vantages of RIPE Atlas and Globalping (simulated, as all is here) measured the nodes and {} \
-         candidates. Their files come in by the command that everybody has for it; three probes among them are odd.",
+         candidates. Their files come in by the command that everybody has for it, and with them three more that must not count: one private, one tagged as broken, and \
+         one that lies about its place.",
         eyes::STANDING,
         eyes::CANDIDATES.len()
     ));

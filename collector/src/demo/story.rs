@@ -311,7 +311,7 @@ impl<'a> Story<'a> {
             self.world.page, self.world.page
         ));
         terminal::say(&format!(
-            "         Commands work too, in another terminal:\n           {program} {options} show tokyo\n           {program} {options} report nodes --since 15d\n           {program} {options} report count\n           {program} {options} report count --without-borrowed\n           {program} {options} import list\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
+            "         Commands work too, in another terminal:\n           {program} {options} show tokyo\n           {program} {options} report nodes --since 15d\n           {program} {options} report count\n           {program} {options} report count --without-borrowed\n           {program} {options} gaps\n           {program} {options} import list\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
             options = self.world.paths.options(),
             program = self.world.program()
         ));

@@ -34,6 +34,8 @@ pub(super) struct RawResult<'a> {
     pub(super) alert: Present,
     /// It has what only a list of probes or of measurements has.
     pub(super) is_listing: bool,
+    /// It has the ids that a request is answered with.
+    pub(super) is_receipt: bool,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawResult<'a> {
@@ -67,6 +69,7 @@ enum Field {
     Error,
     Alert,
     Listing,
+    Receipt,
     Other,
 }
 
@@ -118,6 +121,7 @@ impl Field {
                 _ => Self::Other,
             },
             9 if key == "timestamp" => Self::Timestamp,
+            12 if key == "measurements" => Self::Receipt,
             _ => Self::Other,
         }
     }
@@ -177,6 +181,7 @@ impl<'de> Visitor<'de> for ResultVisitor {
                 Field::Error => raw.error = map.next_value()?,
                 Field::Alert => raw.alert = map.next_value()?,
                 Field::Listing => raw.is_listing = map.next_value::<Present>()?.0,
+                Field::Receipt => raw.is_receipt = map.next_value::<Present>()?.0,
                 Field::Other => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -139,11 +139,18 @@ impl<F: FnMut(Where, &Measured<'_>)> ResultTaker<'_, F> {
 
 fn kind<'b>(raw: &'b RawResult<'_>) -> Result<Kind, Unfit<'b>> {
     match (raw.kind.get(), raw.msm_name.get()) {
+        ("ping" | "http" | "mtr", "") if raw.is_listing => Err(Unfit::WrongFile(
+            "a measurement of Globalping, which `import globalping` takes in",
+        )),
         ("ping", _) | ("", "Ping" | "PingMeasurement") => Ok(Kind::Ping),
         ("sslcert", _) | ("", "SSLCert") => Ok(Kind::Tls),
         ("http", _) | ("", "HTTPGet") => Ok(Kind::Http),
         ("", "") if raw.is_listing => Err(Unfit::WrongFile(
             "a list of probes or of measurements, where results are wanted",
+        )),
+        ("", "") if raw.is_receipt => Err(Unfit::WrongFile(
+            "the answer to a request: fetch the results of each id in it, \
+             https://atlas.ripe.net/api/v2/measurements/ID/results/",
         )),
         ("", "") => Err(Unfit::Missing("type")),
         ("", other) | (other, _) => Err(Unfit::OtherKind(other)),

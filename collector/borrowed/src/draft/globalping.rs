@@ -46,6 +46,11 @@ fn draft(wish: &Wish, target: &WishedTarget, probes: u64, is_first: bool) -> Dra
             "Fetch each answer's id within a week: curl -sS https://api.globalping.io/v1/measurements/ID"
                 .to_owned(),
         );
+        says.push(
+            "A city in which nobody stands is passed over: probesCount of the first answer says how many vantages there are, and \
+             each costs a test."
+                .to_owned(),
+        );
     } else {
         says.push(format!(
             "Write the id of the first answer in place of {FIRST_ID}: the same vantages measure again."
@@ -142,6 +147,7 @@ mod tests {
         assert_eq!(bodies[1]["target"], "test.example.net");
         assert_eq!(bodies[1]["locations"], FIRST_ID);
         assert!(drafts[1].says[0].contains(FIRST_ID));
+        assert!(drafts[0].says.iter().any(|said| said.contains("passed over")));
         assert!(
             drafts
                 .iter()

@@ -75,6 +75,26 @@ struct Head {
     kind: Option<String>,
     target: Option<String>,
     created: Option<String>,
+    /// It has what only a result of RIPE Atlas has.
+    is_atlas: bool,
+    is_error: bool,
+}
+
+impl Head {
+    /// What it is instead of a measurement with results.
+    const fn instead(&self) -> Option<&'static str> {
+        match (&self.id, &self.kind, &self.target) {
+            (None, ..) if self.is_atlas => Some("a result of RIPE Atlas, which `import atlas` takes in"),
+            (None, ..) if self.is_error => {
+                Some("an error that Globalping answered: is the id right, and not older than a week?")
+            }
+            (Some(_), None, None) => Some(
+                "the answer to a request: fetch the measurement, \
+                 https://api.globalping.io/v1/measurements/ID",
+            ),
+            _ => None,
+        }
+    }
 }
 
 /// A result whose target is not known yet.
@@ -124,6 +144,14 @@ impl<F: FnMut(Where, &Measured<'_>)> Taker for MeasurementTaker<'_, '_, F> {
             "type" => &mut head.kind,
             "target" => &mut head.target,
             "createdAt" => &mut head.created,
+            "msm_id" => {
+                head.is_atlas = true;
+                return;
+            }
+            "error" => {
+                head.is_error = true;
+                return;
+            }
             _ => return,
         };
         *field = serde_json::from_slice(value).ok();
@@ -150,6 +178,9 @@ impl<F: FnMut(Where, &Measured<'_>)> Taker for MeasurementTaker<'_, '_, F> {
 impl<F: FnMut(Where, &Measured<'_>)> MeasurementTaker<'_, '_, F> {
     /// A whole measurement.
     fn give<'h>(&mut self, head: &'h Head, seen: Vec<(Where, Seen)>) -> Result<(), Unfit<'h>> {
+        if let Some(what) = head.instead() {
+            return Err(Unfit::WrongFile(what));
+        }
         let id = head.id.as_deref().ok_or(Unfit::Missing("id"))?;
         let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_id {

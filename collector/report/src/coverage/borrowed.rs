@@ -151,7 +151,9 @@ fn by_access(report: &CoverageReport) -> Vec<(&'static str, Vec<&EyeReport>)> {
 
 fn table<'a>(report: &CoverageReport, title: &str, eyes: impl Iterator<Item = &'a EyeReport>) -> Table {
     let columns = [
-        Column::names("eye"),
+        Column::names("eye").page_only().wraps(),
+        Column::names("platform").lines_only(),
+        Column::names("eye").lines_only(),
         Column::names("place"),
         Column::names("network"),
         Column::figures("nodes"),
@@ -172,6 +174,8 @@ fn table<'a>(report: &CoverageReport, title: &str, eyes: impl Iterator<Item = &'
         };
         vec![
             name(eye).into(),
+            eye.source.as_str().into(),
+            eye.name.as_str().into(),
             eye.site.as_str().into(),
             isochrone_base::words::network_in_column(eye.network.map(|network| network.0)).into(),
             eye.times.len().to_string().into(),

@@ -26,7 +26,7 @@ pub(crate) fn sentence(note: &Note) -> String {
              destination swapped? A round trip is as long either way, so the times count."
         ),
         Note::Reversed { pairs, .. } => format!(
-            "{} {} measured only from the node to the vantage: marked ←.",
+            "{} {} measured only from the node to the vantage: marked ← in `report coverage`.",
             count(*pairs, "pair"),
             if *pairs == 1 { "was" } else { "were" }
         ),

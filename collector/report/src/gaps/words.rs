@@ -154,7 +154,14 @@ pub(super) fn method(report: &GapsReport) -> Vec<String> {
     vec![
         "Gains and intervals are predicted; they rank where to measure and are no advice by themselves (`report count` is)."
             .to_owned(),
-        "Every eye is taken to measure all nodes and the cities named first. What it would tell follows from how errors of \
+        "takes off: by so many milliseconds of the mean, what the choice of the next city may lose gets less by this eye, once those \
+         above it have measured."
+            .to_owned(),
+        "`report count` names other places to measure from: those decide what today's nodes are worth, these where the next one \
+         belongs. Its gains are priced in another way, so they differ a little from these."
+            .to_owned(),
+        "Cities stand in the order of what they may gain: gain and give or take (one deviation) together.".to_owned(),
+        "Every eye is assumed to measure all nodes and the cities named first. What it would tell follows from how errors of \
          predictions go together, whatever it will measure."
             .to_owned(),
         "Networks are only known where something was measured. Where none is named any eyeball network of the city will do; another \

@@ -4,6 +4,7 @@ use isochrone_base::words::{count, date, network_in_column, rfc3339_second};
 use isochrone_store::borrowed::BorrowedVantage;
 use serde_json::{Value, json};
 
+use crate::eyes::site;
 use crate::lines::Lines;
 use crate::tables::{Column, Table};
 
@@ -29,7 +30,7 @@ pub(super) fn text(lines: &mut Lines, vantages: &[BorrowedVantage]) {
     let mut sorted: Vec<_> = vantages.iter().collect();
     sorted.sort_by_key(|known| std::cmp::Reverse(known.runs));
     let columns = [
-        Column::names("borrowed"),
+        Column::names("platform"),
         Column::names("vantage"),
         Column::names("place"),
         Column::names("network"),
@@ -43,7 +44,7 @@ pub(super) fn text(lines: &mut Lines, vantages: &[BorrowedVantage]) {
         vec![
             vantage.platform.word().into(),
             vantage.id.as_str().into(),
-            place(known).into(),
+            site(known).into(),
             network_in_column(vantage.network_v4.or(vantage.network_v6)).into(),
             vantage.access.word().into(),
             known.runs.to_string().into(),
@@ -65,16 +66,6 @@ pub(super) fn text(lines: &mut Lines, vantages: &[BorrowedVantage]) {
             "{} stood elsewhere in an earlier file: --format json says where and until when.",
             count(moved, "vantage")
         ));
-    }
-}
-
-fn place(known: &BorrowedVantage) -> String {
-    let place = &known.vantage.place;
-    let position = || format!("{:.1}, {:.1}", place.latitude, place.longitude);
-    let city = place.city.clone().unwrap_or_else(position);
-    match &place.country {
-        Some(country) => format!("{city}, {country}"),
-        None => city,
     }
 }
 

@@ -386,10 +386,7 @@ fn borrowed_vantages_are_listed_apart_and_those_that_do_not_fit_are_counted() {
         borrowed: (1..=42).map(|id| known(id, -1.25)).collect(),
     };
     let text = sources_text(&report, 100);
-    assert!(
-        text.contains("-1.2, 36.8, KE") || text.contains("-1.3, 36.8, KE"),
-        "{text}"
-    );
+    assert!(text.contains("Nairobi, KE"), "{text}");
     assert!(text.contains("AS 64500") && text.contains("2023-11-23"), "{text}");
     assert!(text.contains("and 2 further vantages"), "{text}");
     assert!(text.contains("42 vantages stood elsewhere"), "{text}");

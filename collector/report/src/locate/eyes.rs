@@ -106,11 +106,15 @@ fn summary(report: &LocateReport) -> String {
         of(|verdict| verdict == EyeVerdict::Impossible),
         of(|verdict| verdict == EyeVerdict::Unknown),
     );
+    let fits = of(|verdict| matches!(verdict, EyeVerdict::Consistent { .. }));
     let mut said = format!(
-        "{} of public platforms measured these nodes. Nothing contradicts the places of {}",
+        "{} of public platforms measured these nodes. ",
         count(report.eyes.eyes.len(), "borrowed eye"),
-        of(|verdict| matches!(verdict, EyeVerdict::Consistent { .. }))
     );
+    match fits == report.eyes.eyes.len() {
+        true => said += "Nothing contradicts any of their places",
+        false => said += &format!("Nothing contradicts the places of {fits}"),
+    }
     if wrong > 0 {
         said += &format!("; {wrong} cannot stand where they say, and count nowhere");
     }
@@ -177,10 +181,12 @@ fn table(report: &LocateReport, most: usize) -> Table {
             .then(radius(b.verdict).total_cmp(&radius(a.verdict)))
     });
     let columns = [
-        Column::names("eye"),
+        Column::names("eye").page_only().wraps(),
+        Column::names("platform").lines_only(),
+        Column::names("eye").lines_only(),
         Column::names("claims"),
-        Column::names("network"),
-        Column::names("access"),
+        Column::names("network").page_only(),
+        Column::names("access").page_only(),
         Column::names("place"),
         Column::names("could be anywhere"),
         Column::figures("nodes"),
@@ -203,6 +209,8 @@ fn table(report: &LocateReport, most: usize) -> Table {
         };
         vec![
             name(eye).into(),
+            eye.source.as_str().into(),
+            eye.name.as_str().into(),
             eye.site.as_str().into(),
             network_in_column(eye.network.map(|network| network.0)).into(),
             eye.access.as_str().into(),
@@ -213,7 +221,7 @@ fn table(report: &LocateReport, most: usize) -> Table {
             weight.into(),
         ]
     });
-    Table::new(TITLE, columns).rows(rows)
+    Table::new("Each eye", columns).rows(rows)
 }
 
 fn words(located: &EyeLocated) -> &'static str {

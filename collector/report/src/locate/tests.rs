@@ -457,7 +457,7 @@ fn eyes_are_judged_by_honest_nodes_and_listed_apart_and_judge_nobody() {
     ] {
         assert!(text.contains(said), "{said}: {text}");
     }
-    assert!(report.html().contains("Borrowed eyes") && report.markdown().contains("atlas 60003"));
+    assert!(report.html().contains("Borrowed eyes") && report.markdown().contains("| atlas | 60003 |"));
     let (json, before) = (report.json(), without.json());
     for key in ["sites", "suspects", "answer", "anycast"] {
         assert_eq!(json[key], before[key], "{key}: eyes judge nobody");
@@ -477,4 +477,36 @@ fn eyes_are_judged_by_honest_nodes_and_listed_apart_and_judge_nobody() {
         "{json}"
     );
     assert!(before["eyes"].as_array().unwrap().is_empty() && !without.text(100).contains("Borrowed"));
+}
+
+#[test]
+fn table_of_eyes_breaks_no_word_at_a_hundred_columns() {
+    let report = with_eyes(&[
+        (
+            "Los Angeles, US, AS64500, data-centre",
+            "Los Angeles, US",
+            &[("berlin", Some(145.0)), ("johannesburg", Some(240.0))],
+        ),
+        (
+            "60001",
+            "Nairobi, KE",
+            &[("berlin", Some(130.0)), ("johannesburg", Some(60.0))],
+        ),
+    ]);
+    let text = report.text(100);
+    let eyes = text.split("Borrowed eyes").nth(1).unwrap();
+    for whole in [
+        "atlas",
+        "contradicted",
+        "johannesburg",
+        "Nairobi, KE",
+        "data-centre",
+        "anywhere",
+    ] {
+        assert!(eyes.contains(whole), "{whole}: {text}");
+    }
+    assert!(
+        flowing(&text).contains("2 borrowed eyes of public platforms measured these nodes. Nothing contradicts any of their places."),
+        "{text}"
+    );
 }

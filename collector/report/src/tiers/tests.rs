@@ -102,3 +102,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn nothing_that_was_read_is_said_to_be_nothing() {
+    assert_eq!(
+        sentence_of(&[]),
+        "Nothing was read: no measurement of this window is stored."
+    );
+}

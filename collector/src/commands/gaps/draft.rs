@@ -137,6 +137,13 @@ impl Drafted {
                     .to_owned(),
             );
         }
+        if self.candidates == self.targets {
+            says.push(
+                "No node has a public host, and what an eye measured of candidates alone counts nowhere: it has to measure a node \
+                 too."
+                    .to_owned(),
+            );
+        }
         if !self.left_out.is_empty() {
             says.push(format!(
                 "Left out, for their hosts are not public: {}.",
@@ -273,6 +280,19 @@ mod tests {
     fn without_a_candidate_the_script_says_that_half_of_the_question_is_missing() {
         let drafted = drafted(&targets(""), &gaps(vec![eye("Nairobi", "KE")]), DraftArg::Atlas).unwrap();
         assert!(drafted.script().contains("# No candidate is in targets.toml"));
+    }
+
+    #[test]
+    fn candidates_alone_are_said_to_count_nowhere() {
+        let text = format!(
+            r#"
+            node = [{{ node = "inside", kind = "http", url = "http://10.0.0.1/", worker = "ada", place = "Berlin, DE" }}]
+            {CANDIDATE}
+        "#
+        );
+        let targets = Targets::parse(&text, Path::new("targets.toml")).unwrap();
+        let drafted = drafted(&targets, &gaps(vec![eye("Nairobi", "KE")]), DraftArg::Globalping).unwrap();
+        assert!(drafted.script().contains("# No node has a public host"));
     }
 
     #[test]

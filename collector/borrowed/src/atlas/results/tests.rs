@@ -336,6 +336,17 @@ fn what_is_not_taken_says_why() {
         why(&atlas_probes(1)),
         "from another kind of file: a list of probes or of measurements, where results are wanted"
     );
+    assert_eq!(
+        why(r#"{"measurements":[90000001,90000002]}"#),
+        "from another kind of file: the answer to a request: fetch the results of each id in it, \
+         https://atlas.ripe.net/api/v2/measurements/ID/results/"
+    );
+    assert_eq!(
+        why(
+            r#"{"id":"AbCdEfGh","type":"ping","status":"finished","target":"node.example.org","results":[{"probe":{}}]}"#
+        ),
+        "from another kind of file: a measurement of Globalping, which `import globalping` takes in"
+    );
 }
 
 #[test]

@@ -253,9 +253,30 @@ fn measurement_that_cannot_be_taken_is_named_once() {
         assert_eq!((taken.len(), refusals.total()), (0, 1), "{field}");
         assert_eq!(refusals.listed()[0].why, expected);
     }
-    let (_, refusals) =
-        read(r#"{"error":{"type":"not_found","message":"Couldn't find the requested item."}}"#);
-    assert_eq!(refusals.listed()[0].why, "it has no id");
+}
+
+#[test]
+fn file_that_holds_something_else_is_called_what_it_is() {
+    for (file, expected) in [
+        (
+            r#"{"error":{"type":"not_found","message":"Couldn't find the requested item."}}"#,
+            "from another kind of file: an error that Globalping answered: is the id right, and not older than a week?",
+        ),
+        (
+            r#"{"id":"AbCdEfGh","probesCount":2}"#,
+            "from another kind of file: the answer to a request: fetch the measurement, \
+             https://api.globalping.io/v1/measurements/ID",
+        ),
+        (
+            r#"[{"msm_id":90000001,"prb_id":60001,"type":"ping","min":12.5}]"#,
+            "from another kind of file: a result of RIPE Atlas, which `import atlas` takes in",
+        ),
+        (r#"{"status":"finished"}"#, "it has no id"),
+    ] {
+        let (taken, refusals) = read(file);
+        assert_eq!((taken.len(), refusals.total()), (0, 1), "{file}");
+        assert_eq!(refusals.listed()[0].why, expected);
+    }
 }
 
 #[test]

@@ -243,7 +243,9 @@ fn report_shows_eyes_apart_by_access_and_names_those_whose_place_does_not_fit() 
         let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(flat.contains(said), "{said}: {text}");
     }
-    assert!(report.html().contains("Eyes in data centres") && report.markdown().contains("atlas 60002"));
+    assert!(
+        report.html().contains("Eyes in data centres") && report.markdown().contains("| atlas | 60002 |")
+    );
     let json = report.json();
     assert_eq!(json["borrowed"][0]["eye"], "60001");
     assert_eq!(
