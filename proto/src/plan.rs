@@ -226,6 +226,12 @@ impl Plan {
 }
 
 impl Target {
+    /// Whether it is a place that might get a node: measured now and then, and in no verdict.
+    #[must_use]
+    pub fn is_candidate(&self) -> bool {
+        self.id == TargetId::of_candidate(&self.name)
+    }
+
     fn check_texts(&self) -> Result<(), PlanError> {
         let url_bytes = match &self.address {
             TargetAddress::Endpoint { url, asset } => url.len().max(asset.as_ref().map_or(0, String::len)),

@@ -19,6 +19,8 @@ pub(crate) struct Items<R> {
     inside: Inside,
     /// Arrays of an object that was entered whose objects are wanted.
     lists: &'static [&'static str],
+    /// Arrays of the file itself that began and are not over: it ends in the middle of them.
+    open_arrays: u64,
     /// The last thing that was read began an array: a text would be a message's name.
     is_array_begun: bool,
     /// Objects of the message that was begun are not wanted.
@@ -78,6 +80,7 @@ impl<R: Read> Items<R> {
             window: Window::new(source),
             inside: Inside::File,
             lists,
+            open_arrays: 0,
             is_array_begun: false,
             is_other_message: false,
         }
@@ -105,6 +108,10 @@ impl<R: Read> Items<R> {
                 }
                 (Inside::File, b'[' | b']') => {
                     self.is_array_begun = byte == b'[';
+                    self.open_arrays = match byte {
+                        b'[' => self.open_arrays + 1,
+                        _ => self.open_arrays.saturating_sub(1),
+                    };
                     self.is_other_message = false;
                     self.window.pass(1);
                 }
@@ -132,7 +139,7 @@ impl<R: Read> Items<R> {
     /// The file is over: as it should be, or in the middle of something.
     fn end(&mut self, taker: &mut impl Taker) {
         let is_open = self.inside != Inside::File;
-        if is_open || self.window.is_torn_off() {
+        if is_open || self.open_arrays > 0 || self.window.is_torn_off() {
             taker.refuse(self.window.at(), &Unfit::Cut);
         }
         if is_open {
@@ -167,16 +174,22 @@ impl<R: Read> Items<R> {
                 }
                 Attempt::Broken(why) => {
                     taker.refuse(at, &Unfit::NotJson(&why));
-                    return self.skip(true);
+                    self.skip(true)?;
+                    if self.window.peek()?.is_none() {
+                        self.open_arrays = 0; // it broke where the file ends, and was named
+                    }
+                    return Ok(());
                 }
                 Attempt::Short => match self.window.fill()? {
                     Filled::More => {}
                     Filled::Over => {
                         taker.refuse(at, &Unfit::Cut);
+                        self.open_arrays = 0; // said already
                         return self.skip(true);
                     }
                     Filled::Full => {
                         taker.refuse(at, &Unfit::TooLong(LONGEST));
+                        self.open_arrays = 0; // it may hold their ends
                         return self.skip(true);
                     }
                 },
@@ -255,6 +268,7 @@ impl<R: Read> Items<R> {
     }
 
     fn skip_line(&mut self) -> io::Result<()> {
+        self.open_arrays = 0; // their ends may stand in what is passed over
         self.window.pass(1);
         while self.window.peek()?.is_some() {
             match self.window.bytes().iter().position(|byte| *byte == b'\n') {

@@ -25,7 +25,7 @@ enum Destination {
     Cell(CellId, Kind, Cadence),
     /// An echo to another probe.
     Peer(VantageId, Family),
-    /// It names no target, or no verdict looks at its kind.
+    /// It names no target, or no verdict looks at its kind, or at a candidate.
     Nowhere,
 }
 
@@ -131,6 +131,10 @@ fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Destin
         return Destination::Nowhere;
     }
     let cadence = Cadence::of(check.schedule);
+    if target.is_candidate() {
+        engine.paced(probe, cadence); // a stranger's server: whether it answers says nothing of the probe's line
+        return Destination::Nowhere;
+    }
     Destination::Cell(
         engine.cell(probe, target.id, check.kind, cadence),
         check.kind,

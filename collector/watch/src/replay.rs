@@ -19,7 +19,7 @@ use isochrone_base::roster::Roster;
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::measurement::EchoOutcome;
-use isochrone_proto::plan::TargetAddress;
+use isochrone_proto::plan::{Target, TargetAddress};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
 
@@ -56,6 +56,8 @@ pub struct Replay {
     facts: Facts,
     places: HashMap<(ProbeId, TargetId, Kind), usize>,
     tracks: Vec<(CellKey, CellId, Track)>,
+    /// The targets met so far: whether they are candidates.
+    candidates: HashMap<TargetId, bool>,
     /// By probe, family, and whether it got through to neighbours only.
     udp: BTreeMap<(ProbeId, Family, bool), Udp>,
     /// Measured until then by runs that are not read again.
@@ -106,6 +108,7 @@ impl Replay {
             facts: Facts::default(),
             places: HashMap::new(),
             tracks: Vec::new(),
+            candidates: HashMap::new(),
             udp: BTreeMap::new(),
             measured_until: BTreeMap::new(),
             gathered: Gathered::default(),
@@ -158,8 +161,9 @@ impl Replay {
             let Some((check, target)) = stored.plan.target_of(row.check) else {
                 continue;
             };
-            let is_peer = matches!(target.address, TargetAddress::Peer { .. });
-            let Some(slot) = self.date(stored, row.slot).filter(|_| !is_peer) else {
+            let is_judged =
+                !matches!(target.address, TargetAddress::Peer { .. }) && !self.is_candidate(target);
+            let Some(slot) = self.date(stored, row.slot).filter(|_| is_judged) else {
                 continue;
             };
             if let Some(run) = Observation::of(check.kind, slot, &row.outcome) {
@@ -184,6 +188,12 @@ impl Replay {
                 udp.or_default().lived(stored.received);
             }
         }
+    }
+
+    /// Whether it is a candidate, which nobody judges.
+    fn is_candidate(&mut self, target: &Target) -> bool {
+        let known = self.candidates.entry(target.id);
+        *known.or_insert_with(|| target.is_candidate())
     }
 
     /// Whether two probes stood on one machine or in one prefix: an echo between them proves no line.

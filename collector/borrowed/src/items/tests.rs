@@ -178,6 +178,30 @@ fn value_beside_a_list_is_not_kept_when_it_is_long() {
     assert!(keeper.pairs.is_empty() && keeper.refused.is_empty());
 }
 
+#[test]
+fn file_that_ends_between_two_objects_of_an_array_is_cut_off_too() {
+    let cut = |file: &str| {
+        let refused = read(file).refused;
+        refused
+            .into_iter()
+            .filter(|(_, why)| why.contains("cut off"))
+            .count()
+    };
+    for file in [r#"[{"n":1},{"n":2}"#, r#"[{"n":1},"#, "[", r#"[{"n":1},{"n"#] {
+        assert_eq!(cut(file), 1, "{file}");
+    }
+    for whole in [
+        r#"[{"n":1}]"#,
+        "[]",
+        "",
+        "{\"n\":1}\n{\"n\":2}",
+        r#"["atlas_result",{"n":1}]"#,
+        "[{\"n\":1}, x]",
+    ] {
+        assert_eq!(cut(whole), 0, "{whole}");
+    }
+}
+
 proptest! {
     #[test]
     fn file_cut_anywhere_gives_what_stands_whole_before_the_cut(count in 1_usize..8, cut in 0.0..1.0_f64, layout in 0..3) {

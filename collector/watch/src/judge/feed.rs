@@ -25,9 +25,8 @@ impl Engine {
     /// The handle of a check, to be had once a plan. Where a vantage connects, only that says whether the node can
     /// be reached; where it does not, its status or page does.
     pub fn cell(&mut self, probe: ProbeId, target: TargetId, kind: Kind, cadence: Cadence) -> CellId {
+        self.paced(probe, cadence);
         let (vantage, node) = (self.vantage_place(probe), self.node_place(target));
-        let quiet_ms = &mut self.vantages[vantage].quiet_ms;
-        *quiet_ms = cadence.apart_ms().min(*quiet_ms);
         let key = (vantage, node, kind);
         if let Some(&place) = self.by_key.get(&key) {
             self.cells[place].cadence = cadence;
@@ -42,6 +41,13 @@ impl Engine {
         self.vantages[vantage].cells.push(place);
         self.list(place);
         CellId(place)
+    }
+
+    /// It measures something so often, whatever that is.
+    pub(crate) fn paced(&mut self, probe: ProbeId, cadence: Cadence) {
+        let vantage = self.vantage_place(probe);
+        let quiet_ms = &mut self.vantages[vantage].quiet_ms;
+        *quiet_ms = cadence.apart_ms().min(*quiet_ms);
     }
 
     fn light_us(&self, vantage: usize, node: usize) -> u32 {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use isochrone_base::fixture::{self, DAY0, connected, good, replied, unconnected};
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{Measurement, Outcome};
+use isochrone_proto::plan::Plan;
 use isochrone_store::fixture::stored;
 use proptest::prelude::*;
 
@@ -283,4 +284,51 @@ fn probe_that_stood_on_a_nodes_server_judges_the_past_as_little_as_the_present()
     let of_p2 = replayed.unheard.iter().filter(|(cell, ..)| cell.probe == p2);
     let unheard = of_p2.count();
     assert!(unheard > 900, "{unheard}");
+}
+
+#[test]
+fn candidates_that_one_probe_alone_cannot_reach_take_no_judge_from_the_nodes() {
+    let roster = roster();
+    let strangers = (1..=4).map(|number| fixture::node(&format!("stranger{number}"), "nobody"));
+    let all = Roster::new(
+        roster.probes().cloned().collect::<Vec<_>>(),
+        roster.nodes().cloned().chain(strangers).collect::<Vec<_>>(),
+    );
+    let counted = |is_candidate: bool| {
+        let mut measured = batches(&all, dead);
+        for stored in &mut measured {
+            let is_refused = stored.probe == fixture::probe_id("p2");
+            let mut plan = Plan::clone(&stored.plan);
+            for target in plan
+                .targets
+                .iter_mut()
+                .filter(|target| target.name.starts_with("stranger"))
+            {
+                if is_candidate {
+                    target.id = TargetId::of_candidate(&target.name);
+                }
+            }
+            let rows: Vec<Measurement> = stored
+                .batch
+                .measurements()
+                .map(|mut row| {
+                    let (check, target) = plan.target_of(row.check).unwrap();
+                    if is_refused && target.name.starts_with("stranger") && check.kind == CONNECT4 {
+                        row.outcome = unconnected();
+                    }
+                    row
+                })
+                .collect();
+            *stored = isochrone_store::fixture::stored(&Arc::new(plan), &rows);
+        }
+        let replayed = replay(if is_candidate { &roster } else { &all }, measured);
+        let of_p2 =
+            |cell: &CellKey| cell.probe == fixture::probe_id("p2") && cell.target == TargetId::of_node("n1");
+        let failures = replayed.failures.iter().filter(|(cell, ..)| of_p2(cell));
+        failures
+            .filter(|(cell, _, weighed)| cell.kind == CONNECT4 && weighed.counts)
+            .count()
+    };
+    assert_eq!(counted(false), 0, "nodes that it alone cannot reach make it sick");
+    assert_eq!(counted(true), 60);
 }
