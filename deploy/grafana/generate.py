@@ -193,6 +193,8 @@ def query(source, text, fields, figures, is_over_time):
 
 def panel(source, title, text, fields, figures, how, of=None):
     source, is_over_time = of or source, how == "time"
+    if source == ENDPOINT:
+        text = f"{text} AND NOT candidate:true"  # places that might get a node are nobody's nodes
     is_of_times = any(figure.endswith("_us") for figure in figures)
     unit = MICROSECONDS if is_over_time and is_of_times else COUNT
     made = timeseries.Panel() if is_over_time else table.Panel()

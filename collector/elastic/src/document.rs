@@ -9,6 +9,7 @@ use isochrone_base::kinds::OutcomeJson;
 use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome, Stamp};
+use isochrone_proto::plan::Target;
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::{Hour, UnixMillis};
 use isochrone_store::Stored;
@@ -208,7 +209,7 @@ impl Writer {
                 continue; // a plan has a target for each of its checks
             };
             let head = head.get_or_insert_with(|| Head {
-                json: head_of(&stored.plan.probe_name, &id, &target.name, &check.schedule),
+                json: head_of(&stored.plan.probe_name, &id, target, &check.schedule),
                 kind: check.kind.to_string(),
             });
             let (family, day) = (Family::of(check.kind), measurement.slot.0 / DAY_MS);
@@ -293,16 +294,20 @@ fn number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-fn head_of(probe: &str, id: &MeasurementId, target: &str, schedule: &Schedule) -> Vec<u8> {
+fn head_of(probe: &str, id: &MeasurementId, target: &Target, schedule: &Schedule) -> Vec<u8> {
     let text = |text: &str| serde_json::Value::from(text).to_string();
+    let candidate = match target.is_candidate() {
+        true => "\"candidate\":true,",
+        false => "",
+    };
     format!(
-        "{{\"probe\":{},\"probe_id\":\"{}\",\"epoch\":\"{}\",\"kind\":\"{}\",\"target\":{},\"target_id\":\"{}\",\
+        "{{\"probe\":{},\"probe_id\":\"{}\",\"epoch\":\"{}\",\"kind\":\"{}\",\"target\":{},\"target_id\":\"{}\",{candidate}\
           \"interval_ms\":{},\"timeout_ms\":{},",
         text(probe),
         id.probe,
         id.epoch,
         id.kind,
-        text(target),
+        text(&target.name),
         id.target,
         schedule.interval_ms(),
         schedule.timeout_ms()

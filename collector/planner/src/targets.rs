@@ -205,6 +205,17 @@ impl Targets {
     }
 }
 
+/// Who has the host of `url` already: what is measured of it is measured of them.
+fn answers_there<'a>(url: &Url, nodes: &'a [Node], candidates: &'a [Candidate]) -> Option<&'a str> {
+    let nodes = nodes.iter().map(|node| (&node.url, &*node.name));
+    let candidates = candidates
+        .iter()
+        .map(|candidate| (&candidate.url, &*candidate.name));
+    let mut all = nodes.chain(candidates);
+    all.find(|(other, _)| other.host() == url.host())
+        .map(|(_, name)| name)
+}
+
 fn candidates(
     raw: Vec<RawCandidate>,
     nodes: &[Node],
@@ -217,7 +228,14 @@ fn candidates(
             || candidates.iter().any(|candidate| candidate.name == name);
         let candidate = match Candidate::try_from(raw) {
             Ok(_) if is_taken => Err(NodeError::CandidateTaken { name: name.clone() }),
-            other => other,
+            Ok(candidate) => match answers_there(&candidate.url, nodes, &candidates) {
+                Some(other) => Err(NodeError::HostTaken {
+                    url: candidate.url.to_string(),
+                    other: other.to_owned(),
+                }),
+                None => Ok(candidate),
+            },
+            Err(wrong) => Err(wrong),
         };
         candidates.push(candidate.map_err(|wrong| TargetsError::Candidate {
             path: path.to_owned(),

@@ -108,7 +108,7 @@ fn candidate(entry: &CandidateEntry) -> Option<CandidateSite> {
     })
 }
 
-/// By host, as platforms write it: the nodes there, and behind them the candidates.
+/// By host, as platforms write it: the nodes there; the first candidate, where no node is there.
 fn hosts(roster: &Roster, nodes: &[Node], candidates: &[CandidateSite]) -> HashMap<String, Vec<usize>> {
     let mut hosts: HashMap<String, Vec<usize>> = HashMap::new();
     for entry in roster.nodes() {
@@ -119,8 +119,9 @@ fn hosts(roster: &Roster, nodes: &[Node], candidates: &[CandidateSite]) -> HashM
     }
     for entry in roster.candidates() {
         let place = candidates.iter().position(|site| site.name == entry.name);
+        // a host stands at one place: what a node's host answered says nothing of another
         if let (Some(site), Some(host)) = (place, host_as_kept(&entry.url)) {
-            hosts.entry(host).or_default().push(nodes.len() + site);
+            hosts.entry(host).or_insert_with(|| vec![nodes.len() + site]);
         }
     }
     hosts

@@ -15,6 +15,7 @@ pub fn atlas(wish: &Wish) -> Result<Draft, DraftError> {
     if wish.kind == Kind::Http {
         return Err(DraftError::HttpOnAtlas);
     }
+    Wish::check_at_most("nodes and candidates", wish.targets.len() as u64, TARGETS_MAX)?;
     Wish::check_at_most("probes", probes, PROBES_MAX)?;
     let results = probes * wish.targets.len() as u64;
     Wish::check_at_most("results", results, RESULTS_MAX)?;
@@ -163,6 +164,8 @@ const SIZE: u16 = 48;
 const PROBES_MAX: u64 = 1_000;
 /// A day.
 const RESULTS_MAX: u64 = 100_000;
+/// One user may run 100 measurements at a time.
+const TARGETS_MAX: u64 = 100;
 /// A day.
 const CREDITS_MAX: u64 = 1_000_000;
 
@@ -233,5 +236,10 @@ mod tests {
             atlas(&many),
             Err(DraftError::TooMany { what: "credits", .. })
         ));
+        many.targets = vec![many.targets[0].clone(); 101];
+        assert_eq!(
+            atlas(&many).unwrap_err().to_string(),
+            "101 nodes and candidates, and the platform takes 100 in one request: ask for fewer"
+        );
     }
 }

@@ -177,6 +177,13 @@ mod tests {
                 ..
             })
         ));
+        let mut wide = wish(Kind::Ping);
+        wide.targets = vec![wide.targets[0].clone(); 101];
+        assert_eq!(
+            globalping(&wide).unwrap().len(),
+            101,
+            "each target is a request of its own"
+        );
         many.eyes = vec![many.eyes[1].clone(); 167];
         assert!(matches!(
             globalping(&many),

@@ -29,6 +29,7 @@ pub(super) fn properties(family: Family, histograms: Histograms) -> Value {
             add(&["probe", "target", "kind", "outcome", "cause"], &word);
             add(&["probe_id", "target_id"], &id);
             add(&["epoch"], &kept);
+            add(&["candidate"], &flag);
             add(&["slot"], &time);
             add(&["lateness_us"], &column);
             // what reports that are read from here need, and nobody looks for
@@ -39,7 +40,7 @@ pub(super) fn properties(family: Family, histograms: Histograms) -> Value {
             add(&["probe", "target", "kind", "cache"], &word);
             add(&["probe_id", "target_id"], &id);
             add(&["start"], &time);
-            add(&["suspect"], &flag);
+            add(&["suspect", "candidate"], &flag);
             add(&["planned", "run", "skipped", "ok"], &column);
             add(&["losses"], &kept_object);
             for timing in Timing::ALL {

@@ -4,6 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use data_encoding::BASE64;
 use isochrone_coverage::histogram::LogHistogram;
+use isochrone_proto::ids::TargetId;
 use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::Hour;
 use isochrone_store::{Period, Rollup, RollupRange, Store, StoreError, Timing};
@@ -34,6 +35,9 @@ pub(super) fn document(rollup: &Rollup, names: &Names, histograms: Histograms) -
     add("kind", rollup.kind.to_string().into());
     add("target", rollup.target_name.as_ref().into());
     add("target_id", rollup.target.to_string().into());
+    if rollup.target == TargetId::of_candidate(&rollup.target_name) {
+        add("candidate", true.into());
+    }
     add("start", rollup.start.0.into());
     if rollup.cache != CacheState::Absent {
         add("cache", rollup.cache.word().into());

@@ -30,7 +30,7 @@ pub fn queries(names: &Names) -> Vec<(&'static str, &'static str, String)> {
             "failures-by-node",
             "What fails at which node, and from where?",
             format!(
-                "FROM {endpoint} | WHERE slot > NOW() - 1 day AND outcome == \"failed\"\n\
+                "FROM {endpoint} | WHERE slot > NOW() - 1 day AND outcome == \"failed\" AND candidate IS NULL\n\
                  | STATS failures = COUNT(*), vantages = COUNT_DISTINCT(probe) BY target, kind, phase, cause\n\
                  | SORT failures DESC | LIMIT 100"
             ),

@@ -124,6 +124,11 @@ place = "Nairobi, KE"
                 "line 11: candidate \"nairobi-provider\": url = ",
             ),
             (
+                "https://test.example.org/",
+                "https://Node.example.org:8443/",
+                "line 11: candidate \"nairobi-provider\": url = \"https://node.example.org:8443/\": \"berlin\" answers",
+            ),
+            (
                 "Nairobi, KE",
                 "Atlantis, XX",
                 "line 12: candidate \"nairobi-provider\": place = ",

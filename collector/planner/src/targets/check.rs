@@ -33,6 +33,16 @@ pub enum NodeError {
         /// As written.
         name: String,
     },
+    /// A candidate's host that a node or another candidate has.
+    #[error(
+        "url = {url:?}: {other:?} answers on this host, and a host stands at one place; take another server there, or remove one of the two"
+    )]
+    HostTaken {
+        /// As written.
+        url: String,
+        /// Whose host it is.
+        other: String,
+    },
     /// No URL that can be asked.
     #[error("url = {url:?}: {wrong}")]
     Url {
@@ -137,7 +147,7 @@ impl NodeError {
             Self::NameForm { key, .. } => key,
             Self::NameTaken { .. } => "node",
             Self::CandidateTaken { .. } => "name",
-            Self::Url { .. } => "url",
+            Self::HostTaken { .. } | Self::Url { .. } => "url",
             Self::Asset { .. } => "asset",
             Self::Interval { .. } => "interval",
             Self::Families { .. } | Self::FamilyOfAddress { .. } => "families",

@@ -89,8 +89,11 @@ impl Candidates {
                 true => around(),
                 false => site.place.clone(),
             };
-            if self.spots.iter().any(|other| other.name == name) {
-                continue;
+            if let Some(other) = self.spots.iter().position(|other| other.name == name) {
+                if self.spots[other].site.is_some() || !is_measured {
+                    continue;
+                }
+                self.spots.remove(other); // one that was measured stands for its city
             }
             self.taken.push(site.position.unit());
             self.spots.push(Spot {
