@@ -91,7 +91,7 @@ impl Mesh {
             )
             + &format!(
                 "[[candidate]]\nname = \"nairobi-provider\"\nurl = \"{}\"\nplace = \"Nairobi, KE\"\n",
-                self.tokyo.base_url()
+                self.tokyo.base_url().replace("127.0.0.1", "localhost")
             )
     }
 
