@@ -177,6 +177,7 @@ Of a time that the store keeps no longer:
   isochrone-collector gaps
   isochrone-collector gaps --format csv > gaps.csv
   isochrone-collector gaps --draft globalping > eyes.sh     then read it, and send it by hand
+  isochrone-collector gaps --probes probes.json             with networks in which Atlas has probes
   isochrone-collector gaps -n 10 --draft atlas --format json
   isochrone-collector gaps --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Gaps(Box<GapsArgs>),

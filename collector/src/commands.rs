@@ -50,7 +50,7 @@ use tokio::sync::watch;
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
-pub use self::gaps::gaps_from_files;
+pub use self::gaps::{gaps_from_files, read_probe_lists};
 pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;

@@ -142,6 +142,7 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     }
     if let Command::Gaps(args) = &mut command {
         commands::read_weights(&mut args.coverage)?;
+        commands::read_probe_lists(args)?;
         if args.coverage.sites.is_some() {
             let args = (**args).clone();
             return show_while(&mut show, |answers| commands::gaps_from_files(args, answers)).await;

@@ -15,6 +15,7 @@ mod family;
 pub mod fixture;
 mod globalping;
 mod items;
+pub mod lent;
 mod measurement;
 mod refusals;
 mod source;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use isochrone_borrowed::lent::Lent;
 use serde::{Deserialize, Serialize};
 
 use super::{ReportFormat, milliseconds};
@@ -118,6 +119,13 @@ pub struct GapsArgs {
     /// So many eyes at most.
     #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "COUNT")]
     pub eyes: u16,
+    /// A list of RIPE Atlas's probes, as `import atlas --probes` takes it: eyes then name networks in which probes stand and
+    /// nothing was measured. Once for each file.
+    #[arg(long, value_name = "FILE")]
+    pub probes: Vec<PathBuf>,
+    /// What these lists add up to, read by whoever gave the command.
+    #[arg(skip)]
+    pub lent: Vec<Lent>,
     /// Print the requests for these eyes instead, to all nodes and candidates of targets.toml, ready to send by hand: as a
     /// script for a shell, or with `--format json`. Nothing is sent.
     #[arg(long, value_enum, conflicts_with = "sites", value_name = "PLATFORM")]

@@ -39,6 +39,24 @@ pub enum CommandError {
         "no request can be drafted: none of the nodes and candidates has a public name or address; give one in targets.toml (`target list` shows them)"
     )]
     NothingPublic,
+    /// A list of probes cannot be read.
+    #[error("--probes {}: cannot be read as a list of RIPE Atlas's probes", path.display())]
+    ProbeList {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file holds no probe that may be borrowed.
+    #[error(
+        "--probes {}: holds no public probe that is connected and has a place; fetch a list from https://ftp.ripe.net/ripe/atlas/probes/archive/ and unpack it",
+        path.display()
+    )]
+    NoProbesListed {
+        /// The file.
+        path: PathBuf,
+    },
     /// No eye is wished for.
     #[error("no request can be drafted: no place is ranked; `gaps` says why")]
     NoEyes,

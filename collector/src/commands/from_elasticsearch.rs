@@ -5,7 +5,7 @@ use isochrone_report::coverage::CountReport;
 use isochrone_report::{coverage, locate as located, nodes, show as shown};
 
 use super::elsewhere::{Elsewhere, Said};
-use super::gaps::{asked_gaps, print_draft, ranked};
+use super::gaps::{Wanted, asked_gaps, print_draft, ranked};
 use super::locate::judged;
 use super::placing::{Advice, Told};
 use super::reports::{Asked, asked_count, asked_coverage, built};
@@ -124,8 +124,8 @@ async fn gaps(context: &CommandContext, args: GapsArgs, out: &Out) -> Result<(),
     let (found, said) = read
         .with(move |rows, roster, within| coverage::from_elsewhere(rows, roster, within, source))
         .await?;
-    let most = args.eyes.into();
-    let report = blocking(move || Ok(ranked(asked, found, most)?)).await?;
+    let wanted = Wanted::of(&args);
+    let report = blocking(move || Ok(ranked(asked, found, &wanted)?)).await?;
     match args.draft {
         Some(platform) => print_draft(context, &report, (platform, args.coverage.format), out).await,
         None => said.print(&report, args.coverage.format, out).await,

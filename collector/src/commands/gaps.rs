@@ -1,12 +1,15 @@
 //! `gaps`: what to measure next, and the requests for it.
 
 mod draft;
+mod networks;
 
+use isochrone_borrowed::lent::Lent;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{Options, ReportError, what_to_measure};
 use isochrone_report::coverage::{self, FromStore};
 use isochrone_report::gaps::GapsReport;
 
+pub use self::networks::read_probe_lists;
 use super::reports::{
     Asked, Further, Reading, ReportFailure, asked_coverage, asked_of, of_files, print, reading,
 };
@@ -22,7 +25,7 @@ pub async fn gaps_from_files(args: GapsArgs, answers: Answers) -> u8 {
         let format = args.coverage.format;
         let report = blocking(move || {
             let (observations, options) = of_files(&args.coverage, Further::default())?;
-            Ok(report(observations, &options, args.eyes.into())?)
+            Ok(report(observations, &options, &Wanted::of(&args))?)
         })
         .await?;
         print(&report, format, &out).await
@@ -34,7 +37,7 @@ pub async fn gaps_from_files(args: GapsArgs, answers: Answers) -> u8 {
 pub(super) async fn gaps(context: &CommandContext, args: GapsArgs, out: &Out) -> Result<(), CommandError> {
     let asked = asked_gaps(context, &args)?;
     let window = counting_window(context, &args.coverage.window)?;
-    let (most, format) = (args.eyes.into(), args.coverage.format);
+    let (wanted, format) = (Wanted::of(&args), args.coverage.format);
     let (reader, progress_out) = (context.clone(), out.clone());
     let report = reading(None, move || {
         let read = Reading::of(&reader, window)?;
@@ -44,7 +47,7 @@ pub(super) async fn gaps(context: &CommandContext, args: GapsArgs, out: &Out) ->
         };
         let mut progress = read.progress(&progress_out);
         let found = coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
-        Ok::<_, ReportFailure>(ranked(asked, found, most)?)
+        Ok::<_, ReportFailure>(ranked(asked, found, &wanted)?)
     })
     .await?;
     match args.draft {
@@ -66,14 +69,31 @@ pub(super) fn asked_gaps(context: &CommandContext, args: &GapsArgs) -> Result<As
 }
 
 /// What to measure next, of what was read.
-pub(super) fn ranked(asked: Asked, found: FromStore, most: usize) -> Result<GapsReport, ReportError> {
+pub(super) fn ranked(asked: Asked, found: FromStore, wanted: &Wanted) -> Result<GapsReport, ReportError> {
     let (observations, options) = asked_of(asked, found);
-    report(observations, &options, most)
+    report(observations, &options, wanted)
 }
 
-fn report(observations: Observations, options: &Options, most: usize) -> Result<GapsReport, ReportError> {
+/// How many eyes are wanted, and what there is to borrow.
+pub(super) struct Wanted {
+    most: usize,
+    lent: Vec<Lent>,
+}
+
+impl Wanted {
+    pub(super) fn of(args: &GapsArgs) -> Self {
+        Self {
+            most: args.eyes.into(),
+            lent: args.lent.clone(),
+        }
+    }
+}
+
+fn report(observations: Observations, options: &Options, wanted: &Wanted) -> Result<GapsReport, ReportError> {
+    let mut gaps = what_to_measure(&observations, options, wanted.most)?;
+    networks::name(&mut gaps, &wanted.lent);
     Ok(GapsReport {
-        gaps: what_to_measure(&observations, options, most)?,
+        gaps,
         source: observations.source,
         window: observations.window,
         weights: options.weights.kind(),

@@ -90,6 +90,18 @@ pub struct WantedEye {
     pub toward: usize,
     /// Within what that time is now, in milliseconds.
     pub now: Interval,
-    /// A network that is known there already; another one tells more.
-    pub known_network: Option<Network>,
+    /// Networks that are known there already; another one tells more.
+    pub known_networks: Vec<Network>,
+    /// Networks near it in which a platform lends vantages and nothing was measured, the best to ask first; empty where no
+    /// list of them was given.
+    pub networks: Vec<NetworkThere>,
+}
+
+/// A network in which a platform lends vantages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkThere {
+    /// Which.
+    pub network: Network,
+    /// How many vantages.
+    pub vantages: u32,
 }

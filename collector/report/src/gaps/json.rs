@@ -48,7 +48,11 @@ fn eye(eye: &WantedEye) -> Value {
         "toward": eye.between[eye.toward],
         "low_ms": eye.now.low,
         "high_ms": eye.now.high,
-        "known_network": eye.known_network.map(|network| network.0),
+        "known_network": eye.known_networks.first().map(|network| network.0),
+        "networks": eye.networks.iter().map(|there| json!({
+            "network": there.network.0,
+            "vantages": there.vantages,
+        })).collect::<Vec<_>>(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! The report's tables.
 
+use isochrone_coverage::report::gaps::WantedEye;
+
 use super::GapsReport;
 use super::words::weight;
 use crate::tables::{Cell, Column, Table};
@@ -7,7 +9,8 @@ use crate::words::{NONE, ms, ms_interval, percent};
 
 /// Eyes, the first the most.
 pub(super) fn eyes(report: &GapsReport) -> Table {
-    let columns = [
+    let is_known = report.gaps.eyes.iter().any(|eye| !eye.networks.is_empty());
+    let mut columns = vec![
         Column::figures("#"),
         Column::names("an eye in"),
         Column::figures(weight(report)),
@@ -16,8 +19,11 @@ pub(super) fn eyes(report: &GapsReport) -> Table {
         Column::figures("is now, ms"),
         Column::figures("takes off, ms"),
     ];
+    if is_known {
+        columns.push(Column::names("networks (probes)"));
+    }
     let rows = report.gaps.eyes.iter().enumerate().map(|(at, eye)| -> Vec<Cell> {
-        vec![
+        let mut row: Vec<Cell> = vec![
             (at + 1).to_string().into(),
             eye.place.clone().into(),
             percent(eye.share).into(),
@@ -25,9 +31,20 @@ pub(super) fn eyes(report: &GapsReport) -> Table {
             eye.between[eye.toward].clone().into(),
             ms_interval(Some(eye.now)).into(),
             ms(Some(eye.worth_ms)).into(),
-        ]
+        ];
+        if is_known {
+            row.push(networks(eye, ", ").into());
+        }
+        row
     });
     Table::new("Where an eye would tell most", columns).rows(rows)
+}
+
+/// `AS64500 (12), AS64501 (3)`
+fn networks(eye: &WantedEye, between: &str) -> String {
+    let named = eye.networks.iter();
+    let named = named.map(|there| format!("AS{} ({})", there.network.0, there.vantages));
+    named.collect::<Vec<_>>().join(between)
 }
 
 /// The cities that compete.
@@ -69,6 +86,7 @@ pub(super) fn csv(report: &GapsReport) -> Table {
         "low_ms",
         "high_ms",
         "known_network",
+        "networks",
         "candidate",
         "eyes",
         "source",
@@ -91,8 +109,10 @@ pub(super) fn csv(report: &GapsReport) -> Table {
             eye.between[eye.toward].clone(),
             eye.now.low.to_string(),
             eye.now.high.to_string(),
-            eye.known_network
+            eye.known_networks
+                .first()
                 .map_or_else(empty, |network| network.0.to_string()),
+            networks(eye, " "),
             empty(),
             empty(),
             report.source.as_str().to_owned(),
@@ -109,6 +129,7 @@ pub(super) fn csv(report: &GapsReport) -> Table {
             empty(),
             city.gain_ms.to_string(),
             city.deviation_ms.to_string(),
+            empty(),
             empty(),
             empty(),
             empty(),

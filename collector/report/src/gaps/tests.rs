@@ -3,7 +3,7 @@
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
 use isochrone_coverage::observations::Network;
-use isochrone_coverage::report::gaps::{Contender, NothingToRank, WantedEye};
+use isochrone_coverage::report::gaps::{Contender, NetworkThere, NothingToRank, WantedEye};
 use isochrone_coverage::report::{Interval, Unseen};
 
 use super::*;
@@ -25,7 +25,7 @@ fn contender(place: &str, gain_ms: f64, candidate: Option<&str>) -> Contender {
 }
 
 fn report() -> GapsReport {
-    let eye = |place: &str, worth_ms: f64, known_network| WantedEye {
+    let eye = |place: &str, worth_ms: f64, known: Option<Network>| WantedEye {
         place: place.to_owned(),
         city: place[..place.len() - 4].to_owned(),
         position: Position::new(6.5, 3.4).unwrap(),
@@ -38,7 +38,8 @@ fn report() -> GapsReport {
             low: 112.0,
             high: 248.4,
         },
-        known_network,
+        known_networks: known.into_iter().collect(),
+        networks: Vec::new(),
     };
     GapsReport {
         gaps: Gaps {
@@ -99,6 +100,7 @@ fn every_format_holds_the_same_eyes_in_the_same_order() {
     assert_eq!(json["eyes"][0]["place"], "Lagos, NG");
     assert_eq!(json["eyes"][0]["high_ms"], 248.4);
     assert_eq!(json["eyes"][1]["known_network"], 64_500);
+    assert_eq!(json["eyes"][1]["networks"], serde_json::json!([]));
     assert_eq!(json["contenders"][0]["candidate"], "jnb-provider");
     assert_eq!(json["unseen"][0]["country"], "CN");
     let csv = report.csv();
@@ -136,4 +138,25 @@ fn eyes_that_would_turn_no_choice_say_so() {
     let mut report = report();
     report.gaps.eyes.remove(0);
     assert!(one_line(&report.text(100)).contains("No further eye is expected to turn this choice"));
+}
+
+#[test]
+fn networks_to_ask_are_named_in_sentence_table_and_json() {
+    let mut report = report();
+    let there = |network, vantages| NetworkThere {
+        network: Network(network),
+        vantages,
+    };
+    report.gaps.eyes[0].networks = vec![there(64_501, 12), there(64_502, 1)];
+    let text = report.text(160).replace('\n', " ");
+    assert!(
+        text.contains("for example one of 12 probes in AS64501,"),
+        "{text}"
+    );
+    assert!(text.contains("AS64501 (12), AS64502 (1)"), "{text}");
+    assert_eq!(
+        report.json()["eyes"][0]["networks"][1],
+        serde_json::json!({ "network": 64_502, "vantages": 1 })
+    );
+    assert!(report.csv().contains("AS64501 (12) AS64502 (1)"));
 }

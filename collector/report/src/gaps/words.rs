@@ -1,5 +1,6 @@
 //! What to measure next, in sentences.
 
+use isochrone_base::words::count;
 use isochrone_coverage::report::gaps::{Contender, NothingToRank, WantedEye};
 use isochrone_coverage::weights::WeightKind;
 
@@ -79,9 +80,14 @@ pub(super) fn told(report: &GapsReport) -> Vec<String> {
 fn wish(eye: &WantedEye, is_first: bool) -> String {
     let most = if is_first { "most " } else { "" };
     let [best, rival] = &eye.between;
-    let network = match eye.known_network {
-        Some(network) => format!(", on a network other than AS{},", network.0),
-        None => String::new(),
+    let network = match (eye.networks.first(), eye.known_networks.first()) {
+        (Some(there), _) => format!(
+            ", for example one of {} in AS{},",
+            count(there.vantages as usize, "probe"),
+            there.network.0
+        ),
+        (None, Some(network)) => format!(", on a network other than AS{},", network.0),
+        (None, None) => String::new(),
     };
     format!(
         "An eye on a home line in {}{network} would {most}firm up whether the next node belongs in {best} or {rival}: its time to \
@@ -164,8 +170,8 @@ pub(super) fn method(report: &GapsReport) -> Vec<String> {
         "Every eye is assumed to measure all nodes and the cities named first. What it would tell follows from how errors of \
          predictions go together, whatever it will measure."
             .to_owned(),
-        "Networks are only known where something was measured. Where none is named any eyeball network of the city will do; another \
-         one than those that are known tells more."
+        "Networks are named from what was measured and from lists of probes (`--probes FILE`): first those in which nothing was \
+         measured and most probes stand. Where none is named any eyeball network of the city will do."
             .to_owned(),
     ]
 }

@@ -77,18 +77,22 @@ pub(super) fn drafted(targets: &Targets, gaps: &Gaps, platform: DraftArg) -> Res
     })
 }
 
-/// Atlas is asked for countries, so that two cities of one country are two of its probes.
+/// Atlas is asked for networks where they are known, else for countries: two cities of one country are two of its probes then.
 fn eyes(wanted: &[WantedEye], platform: DraftArg) -> Vec<Eyes> {
     let mut all: Vec<Eyes> = Vec::new();
     for eye in wanted {
         let country = eye.country.to_string();
-        let known = all.iter_mut().find(|known| known.country == country);
+        let there = eye.networks.first().filter(|_| platform == DraftArg::Atlas);
+        let network = there.map(|there| there.network.0);
+        let known = all
+            .iter_mut()
+            .find(|known| known.country == country && known.network == network);
         match (platform, known) {
             (DraftArg::Atlas, Some(known)) => known.count += 1,
             _ => all.push(Eyes {
                 city: (platform == DraftArg::Globalping).then(|| plain(&eye.city)),
                 country,
-                network: None,
+                network,
                 count: 1,
             }),
         }
@@ -203,7 +207,7 @@ impl Drafted {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use isochrone_coverage::country::Country;
@@ -212,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    fn eye(city: &str, country: &str) -> WantedEye {
+    pub(in super::super) fn eye(city: &str, country: &str) -> WantedEye {
         WantedEye {
             place: format!("{city}, {country}"),
             city: city.to_owned(),
@@ -223,11 +227,12 @@ mod tests {
             between: ["Johannesburg, ZA".to_owned(), "Lagos, NG".to_owned()],
             toward: 0,
             now: Interval { low: 1.0, high: 9.0 },
-            known_network: None,
+            known_networks: Vec::new(),
+            networks: Vec::new(),
         }
     }
 
-    fn gaps(eyes: Vec<WantedEye>) -> Gaps {
+    pub(in super::super) fn gaps(eyes: Vec<WantedEye>) -> Gaps {
         Gaps {
             nodes: 2,
             vantages: 3,

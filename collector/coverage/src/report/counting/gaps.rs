@@ -201,7 +201,8 @@ impl World {
                 low: (ms - ENDS * deviation).max(floor),
                 high: ms + ENDS * deviation,
             },
-            known_network: known_network(scene, country, position),
+            known_networks: known_networks(scene, country, position),
+            networks: Vec::new(),
             place,
             position,
             country,
@@ -209,15 +210,21 @@ impl World {
     }
 }
 
-/// A network that is known in a city of a country already.
-fn known_network(scene: &Scene<'_>, country: Country, here: Position) -> Option<Network> {
+/// Networks that are known in a city of a country already, each once.
+fn known_networks(scene: &Scene<'_>, country: Country, here: Position) -> Vec<Network> {
     let vantages = scene.prepared.vantages.iter();
     let vantages = vantages.map(|one| (one.country, one.position, one.network));
     let eyes = scene.prepared.eyes.iter();
     let all = vantages.chain(eyes.map(|eye| (eye.country, eye.position, eye.network)));
     let near =
         all.filter(|(of, position, _)| *of == Some(country) && position.distance_km(here) <= 3.0 * KNOWN_KM);
-    near.filter_map(|(_, _, network)| network).next()
+    let mut known: Vec<Network> = Vec::new();
+    for network in near.filter_map(|(_, _, network)| network) {
+        if !known.contains(&network) {
+            known.push(network);
+        }
+    }
+    known
 }
 
 fn at(position: Position) -> Place {
@@ -341,13 +348,9 @@ mod tests {
         );
         let (options, wanted) = (options(), &before.eyes[0]);
         let scene = Scene::new(&world, &options).unwrap();
-        let known = |country: &str| known_network(&scene, Country::code(country).unwrap(), wanted.position);
-        assert_eq!(known(wanted.country.as_str()), Some(Network(64_511)));
-        assert_eq!(
-            known("FJ"),
-            None,
-            "another country's network is none of this one's"
-        );
+        let known = |country: &str| known_networks(&scene, Country::code(country).unwrap(), wanted.position);
+        assert_eq!(known(wanted.country.as_str()), [Network(64_511)]);
+        assert_eq!(known("FJ"), [], "another country's network is none of this one's");
     }
 
     #[test]
