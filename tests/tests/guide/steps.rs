@@ -253,18 +253,24 @@ pub(crate) const STEPS: &[Step] = &[
         "tokyo",
     ),
     // Where nodes should stand, and what another set would bring
-    lead(
-        "sudo isochrone-collector place -k 3 --fixed all",
-        "Where nodes should stand",
-    ),
+    Step {
+        code: 2, // these servers claim places all over the world and stand on one machine
+        ..lead(
+            "sudo isochrone-collector place -k 3 --fixed all",
+            "times and places contradict each other as a whole",
+        )
+    },
     lead(
         "isochrone-collector place -k 3 --sites sites.csv --rtt rtt.csv --weights sites",
         "Where nodes should stand",
     ),
-    lead(
-        "sudo isochrone-collector what-if --add 'Lagos, NG' --remove tokyo",
-        "Calculation only",
-    ),
+    Step {
+        code: 2,
+        ..lead(
+            "sudo isochrone-collector what-if --add 'Lagos, NG' --remove tokyo",
+            "times and places contradict each other as a whole",
+        )
+    },
     // Where sites stand
     lead("sudo isochrone-collector locate", "berlin"),
     lead(
@@ -378,6 +384,10 @@ pub(crate) const STEPS: &[Step] = &[
     lead("isochrone-collector report nodes --since 7d", "tokyo"),
     lead("isochrone-collector report coverage --since 7d", "tokyo"),
     lead("isochrone-collector report count", "Too many or too few nodes"),
+    lead(
+        "isochrone-collector gaps",
+        "times and places contradict each other as a whole",
+    ),
     lead("isochrone-collector locate", "berlin"),
     lead(
         "isochrone-collector ledger --verify",

@@ -199,6 +199,7 @@ async fn every_command_of_the_document_on_vantages_does_what_it_says() {
         let said = match (command.strip_prefix("isochrone-collector "), expected) {
             (Some(line), Expected::Says(_)) => collector(&folder, &paths, line).await,
             (Some(line), Expected::IsKnown) => {
+                let line = line.split(" > ").next().unwrap_or(line); // the rest is the shell's
                 let words = std::iter::once("isochrone-collector").chain(line.split(' '));
                 Cli::try_parse_from(words).unwrap();
                 continue;

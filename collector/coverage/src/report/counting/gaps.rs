@@ -247,9 +247,7 @@ fn seen(fitted: &Fitted, spot: &Spot) -> (Place, Point) {
 mod tests {
     use super::*;
     use crate::fixture::{node, small_world, vantage};
-    use crate::observations::{
-        AccessClass, CandidateSite, CandidateTime, EyeSource, EyeTime, OwnTime, Readings,
-    };
+    use crate::observations::{AccessClass, CandidateSite, CandidateTime, EyeSource, EyeTime, Readings};
     use crate::predict::PriorChoice;
     use crate::weights::Weights;
 
@@ -384,40 +382,6 @@ mod tests {
         assert_eq!((near.eyes, near.site.as_deref()), (3, Some("provider")));
         let far = gain(230.0).1.map_or(0.0, |city| city.gain_ms);
         assert!(near.gain_ms > far + 1.0, "{} {far}", near.gain_ms);
-    }
-
-    #[test]
-    fn candidate_that_our_vantages_measured_is_a_measured_city_whatever_eyes_there_are() {
-        let world = small_world();
-        let gain = |ms: f64| {
-            let own = |vantage: &Vantage| OwnTime {
-                vantage: vantage.name.clone(),
-                rtt_ms: ms,
-                answers: 288,
-            };
-            let mut provider = candidate("Delhi, IN", &[]);
-            provider.own = world.vantages.iter().map(own).collect();
-            let stranger = OwnTime {
-                vantage: "nobody".to_owned(),
-                ..provider.own[0].clone()
-            };
-            provider.own.push(stranger);
-            let options = Options {
-                candidates: vec![provider],
-                count: Some(crate::count::Thresholds::default()),
-                ..options()
-            };
-            let mut random: rand::rngs::StdRng = rand::SeedableRng::seed_from_u64(7);
-            let counted = crate::report::build(&world, &options, &mut random);
-            let next = counted.unwrap().count.unwrap().next.unwrap();
-            let mut cities = std::iter::once(next.best).chain(next.runners_up);
-            cities.find(|city| city.place == "Delhi, IN")
-        };
-        let near = gain(8.0).unwrap();
-        assert_eq!((near.vantages, near.eyes), (world.vantages.len(), 0));
-        assert_eq!(near.site.as_deref(), Some("provider"));
-        let far = gain(230.0).map_or(0.0, |city| city.gain_ms);
-        assert!(near.gain_ms > far + 0.5, "{} {far}", near.gain_ms);
     }
 
     #[test]

@@ -253,3 +253,55 @@ impl Fitted {
         placed.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{node, small_world};
+    use crate::observations::OwnTime;
+    use crate::predict::PriorChoice;
+
+    #[test]
+    fn what_our_vantages_measured_of_a_candidate_is_what_is_known_of_it() {
+        let world = small_world();
+        let vantages: Vec<&Vantage> = world.vantages.iter().collect();
+        let nodes: Vec<&Node> = world.nodes.iter().collect();
+        let fitted = |own: Vec<OwnTime>| {
+            let candidates = [CandidateSite {
+                name: "provider".to_owned(),
+                place: "Delhi, IN".to_owned(),
+                position: node("", "Delhi, IN").position.unwrap(),
+                country: None,
+                own,
+                times: Vec::new(),
+            }];
+            let further = Further {
+                mesh: None,
+                echoes: &[],
+                eyes: &[],
+                candidates: &candidates,
+            };
+            let known = Known::new(&vantages, &nodes, further, |_, _| Some(120.0));
+            known.fit(PriorChoice::Embedded.get()).unwrap()
+        };
+        let measured = |rtt_ms: f64| {
+            let time = |vantage: &str, rtt_ms| OwnTime {
+                vantage: vantage.to_owned(),
+                rtt_ms,
+                answers: 288,
+            };
+            let mut own: Vec<OwnTime> = vantages.iter().map(|of| time(&of.name, rtt_ms)).collect();
+            own.push(time("nobody", 1.0));
+            own.push(time(&vantages[0].name, f64::NAN));
+            let fitted = fitted(own);
+            let known = fitted.candidates[0];
+            assert_eq!((known.vantages, known.eyes), (vantages.len(), 0));
+            let ends = (fitted.predictor.site(0), fitted.predictor.site(known.at));
+            fitted.predictor.likeliest_ms(&ends.0, &ends.1)
+        };
+        let (near, far) = (measured(100.0), measured(240.0));
+        assert!(near < 130.0 && far > 200.0, "{near} {far}");
+        let nobody = fitted(Vec::new());
+        assert_eq!((nobody.candidates[0].vantages, nobody.candidates[0].eyes), (0, 0));
+    }
+}
