@@ -158,10 +158,6 @@ impl Config {
             wrong,
         };
         refuse_replaced(&text.parse().map_err(syntax)?).map_err(value)?;
-        #[cfg_attr(
-            not(feature = "elasticsearch"),
-            expect(unused_mut, reason = "only Elasticsearch takes its part")
-        )]
         let mut raw: RawConfig = toml::from_str(text).map_err(syntax)?;
         #[cfg(feature = "elasticsearch")]
         let elasticsearch = elastic::of(raw.elasticsearch.take(), path).map_err(value)?;
