@@ -113,20 +113,26 @@ fn rows(answer: &Value, buckets: &[Value], key: &Key, found: &mut BTreeMap<Key, 
 
 /// Whether a line of an export is one that the query asks for.
 fn is_asked_for(line: &Value, query: &str) -> bool {
-    query.split(" AND ").all(|part| {
-        let (field, wanted) = part.split_once(':').unwrap();
-        if field == "_exists_" {
-            return !line[wanted].is_null();
-        }
-        if let Some(range) = wanted.strip_prefix('[') {
-            let (from, to) = range.trim_end_matches(']').split_once(" TO ").unwrap();
-            let (from, to): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
-            return line[field]
-                .as_u64()
-                .is_some_and(|value| (from..=to).contains(&value));
-        }
-        wanted.starts_with('$') || text(&line[field]) == wanted.trim_matches('"')
+    query.split(" AND ").all(|part| match part.strip_prefix("NOT ") {
+        Some(part) => !is_so(line, part),
+        None => is_so(line, part),
     })
+}
+
+/// Whether one condition holds.
+fn is_so(line: &Value, condition: &str) -> bool {
+    let (field, wanted) = condition.split_once(':').unwrap();
+    if field == "_exists_" {
+        return !line[wanted].is_null();
+    }
+    if let Some(range) = wanted.strip_prefix('[') {
+        let (from, to) = range.trim_end_matches(']').split_once(" TO ").unwrap();
+        let (from, to): (u64, u64) = (from.parse().unwrap(), to.parse().unwrap());
+        return line[field]
+            .as_u64()
+            .is_some_and(|value| (from..=to).contains(&value));
+    }
+    wanted.starts_with('$') || text(&line[field]) == wanted.trim_matches('"')
 }
 
 /// The lines that each row is made of. One with several values of a field is in the row of each.
